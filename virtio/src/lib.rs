@@ -1,1 +1,3 @@
-//! placeholder
+//! What both ends of a virtio ring share: layouts, feature bits, net header, vhost-user wire.
+
+pub mod vhost_user;
