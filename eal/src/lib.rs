@@ -2,6 +2,8 @@
 //! packet buffers, rings, the gate between control and data, processes and their deaths, a cycle clock,
 //! alarms and log levels.
 
+pub mod gate;
 pub mod process;
+mod sync;
 
 pub use process::OwnerId;
