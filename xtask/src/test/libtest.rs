@@ -67,7 +67,7 @@ impl Reader {
             self.binary = Some(Binary { name, ..Binary::default() });
             return true;
         }
-        let Some(binary) = &mut self.binary else { return true };
+        let Some(binary) = &mut self.binary else { return !is_progress(line) };
         match line {
             "successes:" => binary.in_successes = true,
             "failures:" => binary.in_successes = false,
@@ -162,6 +162,11 @@ fn is_passing(line: &str) -> bool {
     line.starts_with("test ") && line.ends_with(" ... ok")
 }
 
+/// Whether cargo only says which package it has come to.
+fn is_progress(line: &str) -> bool {
+    ["   Compiling ", "    Checking ", "  Downloaded "].iter().any(|word| line.starts_with(word))
+}
+
 /// The test and the reason of a `SKIP` line.
 fn skip(line: &str) -> Option<(&str, &str)> {
     let rest = line.trim_start().strip_prefix("SKIP ")?;
@@ -251,7 +256,7 @@ error: 2 targets failed:
 
     #[test]
     fn a_build_that_fails_is_a_failure() {
-        let (counts, shown) = read("error[E0432]: unresolved import\n", false);
+        let (counts, shown) = read("   Compiling a v1\nerror[E0432]: unresolved import\n", false);
         assert_eq!(counts.failed.len(), 1);
         assert_eq!(shown, ["error[E0432]: unresolved import"]);
     }

@@ -157,6 +157,9 @@ impl Suite {
         if ended == Ended::TimeOut {
             counts.failed.push(format!("ended after {} minutes", self.limit.as_secs() / 60));
         }
+        if ended == Ended::Interrupted {
+            println!("Interrupted: what is left is not run.");
+        }
         Ok(Outcome { name: self.name, counts, took: began.elapsed() })
     }
 
