@@ -1,0 +1,159 @@
+use super::*;
+use crate::config::{EalConfig, HugePolicy};
+
+const MIB: u64 = 1 << 20;
+
+fn memory() -> Memory {
+    let config = EalConfig {
+        huge: HugePolicy::Never,
+        private_reserve_bytes: 64 * MIB,
+        data_reserve_bytes: 128 * MIB,
+        ..EalConfig::default()
+    };
+    Memory::create(&config).unwrap()
+}
+
+/// The bytes of an extent, copied out.
+fn contents(memory: &Memory, extent: &Extent) -> Vec<u8> {
+    let at = memory.pointer(extent);
+    // SAFETY: all of the extent is mapped, and nobody writes while the test looks.
+    unsafe { std::slice::from_raw_parts(at.as_ptr(), extent.len as usize) }.to_vec()
+}
+
+fn fill(memory: &Memory, extent: &Extent, byte: u8) {
+    let at = memory.pointer(extent);
+    // SAFETY: all of the extent is mapped and held by the test alone.
+    unsafe { at.write_bytes(byte, extent.len as usize) };
+}
+
+#[test]
+fn extents_are_zero_also_when_used_again() {
+    let memory = memory();
+    for len in [64, 5000, 3 * 4096, 1 << 20] {
+        let first = memory.alloc(FileKind::Data, len, 64).unwrap();
+        fill(&memory, &first, 0xff);
+        memory.free(first);
+        let again = memory.alloc(FileKind::Data, len, 64).unwrap();
+        assert_eq!(again.offset, first.offset, "freed memory is used again first");
+        assert!(contents(&memory, &again).iter().all(|&byte| byte == 0), "{len}");
+    }
+}
+
+#[test]
+fn neighbours_survive_an_allocation_that_clears() {
+    let memory = memory();
+    let extents: Vec<Extent> =
+        (0..3).map(|_| memory.alloc(FileKind::Private, 6000, 64).unwrap()).collect();
+    for extent in &extents {
+        fill(&memory, extent, 0x11);
+    }
+    memory.free(extents[1]);
+    let again = memory.alloc(FileKind::Private, 6000, 64).unwrap();
+    assert_eq!(again, extents[1]);
+    for kept in [extents[0], extents[2]] {
+        assert!(contents(&memory, &kept).iter().all(|&byte| byte == 0x11));
+    }
+}
+
+#[test]
+fn growth_raises_the_generation_and_stops_at_the_reservation() {
+    let memory = memory();
+    let before = (memory.generation(), memory.data_committed());
+    let first = memory.alloc(FileKind::Data, 20 * MIB, 64).unwrap();
+    assert!(memory.generation() > before.0 && memory.data_committed() >= 20 * MIB);
+    fill(&memory, &first, 1);
+    let second = memory.alloc(FileKind::Data, 100 * MIB, 2 * MIB).unwrap();
+    assert_eq!(second.offset % (2 * MIB), 0);
+    let error = memory.alloc(FileKind::Data, 100 * MIB, 64).unwrap_err();
+    assert!(matches!(error, Error::Reservation { file: FileKind::Data, .. }), "{error}");
+    memory.free(second);
+    memory.alloc(FileKind::Data, 100 * MIB, 64).unwrap();
+    assert!(memory.data_committed() <= 128 * MIB);
+}
+
+#[test]
+fn impossible_requests_are_errors() {
+    let memory = memory();
+    for (len, align) in [(0, 64), (64, 0), (64, 48)] {
+        assert!(matches!(memory.alloc(FileKind::Data, len, align), Err(Error::Extent { .. })));
+    }
+    for len in [u64::MAX, u64::MAX / 2, 1 << 40] {
+        let error = memory.alloc(FileKind::Private, len, 1 << 20).unwrap_err();
+        assert!(matches!(error, Error::Reservation { .. }), "{error}");
+    }
+}
+
+#[test]
+fn zones_are_found_by_name_until_freed() {
+    let memory = memory();
+    let zone = memory.zone_create("pool", FileKind::Private, 4096, 64).unwrap();
+    assert_eq!(memory.zone_lookup("pool"), Some(zone));
+    let taken = memory.zone_create("pool", FileKind::Private, 4096, 64).unwrap_err();
+    assert!(taken.to_string().contains("taken"), "{taken}");
+    memory.zone_free("pool");
+    memory.zone_free("pool");
+    assert_eq!(memory.zone_lookup("pool"), None);
+    assert_eq!(memory.zone_create("other", FileKind::Private, 4096, 64).unwrap(), zone);
+}
+
+#[test]
+fn the_local_page_leads_from_any_record_to_the_memory() {
+    let memory = memory();
+    let extent = memory.alloc(FileKind::Private, 64, 64).unwrap();
+    let record = memory.pointer(&extent);
+    let handle = extent.offset / 64;
+    assert_ne!(handle, 0);
+    // SAFETY: the record lies `64 * handle` after the private file's first byte.
+    let base = unsafe { record.sub(64 * handle as usize) };
+    // SAFETY: `memory` keeps the window mapped.
+    let context = unsafe { LocalContext::of(base) };
+    assert_eq!((context.owner, context.unique), (memory.owner(), memory.unique()));
+    // SAFETY: as above.
+    let found = unsafe { Memory::from_private_base(base) }.unwrap();
+    assert_eq!(found.unique(), memory.unique());
+}
+
+#[test]
+fn memories_live_side_by_side() {
+    let (one, two) = (memory(), memory());
+    assert_ne!(one.unique(), two.unique());
+    let a = one.alloc(FileKind::Data, 64, 64).unwrap();
+    let b = two.alloc(FileKind::Data, 64, 64).unwrap();
+    fill(&one, &a, 1);
+    assert!(contents(&two, &b).iter().all(|&byte| byte == 0));
+}
+
+#[test]
+fn memory_with_buffers_out_stays_mapped() {
+    let memory = memory();
+    let weak = memory.downgrade();
+    let removed = memory.add_in_use_check(Box::new(|| 7));
+    memory.remove_in_use_check(removed);
+    memory.add_in_use_check(Box::new(|| 1));
+    let extent = memory.alloc(FileKind::Data, 64, 64).unwrap();
+    let at = memory.pointer(&extent);
+    drop(memory);
+    assert!(weak.upgrade().is_none());
+    // SAFETY: the check above counted a buffer that is out, so the mapping stays.
+    unsafe { at.write_volatile(1) };
+}
+
+#[test]
+#[should_panic(expected = "not part of this memory")]
+fn foreign_extents_are_refused() {
+    let memory = memory();
+    memory.pointer(&Extent { file: FileKind::Data, offset: 1 << 50, len: 64 });
+}
+
+#[test]
+fn a_floor_is_committed_at_the_start() {
+    let config = EalConfig {
+        huge: HugePolicy::Never,
+        memory_bytes: 50 * MIB + 1,
+        data_reserve_bytes: 8 * MIB,
+        ..EalConfig::default()
+    };
+    let memory = Memory::create(&config).unwrap();
+    assert_eq!(memory.data_committed(), 52 * MIB);
+    assert!(memory.describe().contains("--no-huge"), "{}", memory.describe());
+}

@@ -1,0 +1,259 @@
+//! How a memory comes up: which pages it gets, how large a window, and the first commits.
+
+#![allow(unsafe_code, reason = "looks at the header of a file that was just mapped")]
+
+use std::any::Any;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::config::{EalConfig, HugePolicy};
+use crate::error::Error;
+use crate::gate::FenceMode;
+use crate::process::{OwnerId, ProcessTable};
+
+use super::FileKind;
+use super::backing::{self, Backing, BackingKind, HUGE_PAGE_BYTES};
+use super::extents::align_up;
+use super::header::{HEADER_BYTES, Header, same};
+use super::memory::{Memory, Parts};
+use super::window::Window;
+
+const SYSFS: &str = "/sys";
+/// Fewer free huge pages than this are not worth it when nobody asked for an amount.
+const WORTHWHILE_BYTES: u64 = 64 << 20;
+/// The private file takes huge pages when this much stays free beside the data.
+const PRIVATE_BYTES: u64 = 32 << 20;
+/// Smallest reservations that are tried when the address-space limit refuses larger ones.
+const SMALLEST: (u64, u64) = (64 << 20, 256 << 20);
+
+/// What was chosen to hold the memory, and why not better.
+#[derive(Debug)]
+pub(super) struct Choice {
+    pub private: BackingKind,
+    pub data: BackingKind,
+    /// Ordinary pages although nobody forbade huge ones.
+    policy: HugePolicy,
+}
+
+impl Choice {
+    /// Decides from the policy, the bytes asked for and the pages that are free.
+    pub fn decide(policy: &HugePolicy, wanted: u64, free_bytes: u64) -> Self {
+        let enough = free_bytes >= wanted.max(WORTHWHILE_BYTES);
+        let data = match policy {
+            HugePolicy::Dir(dir) => BackingKind::HugeFile(dir.clone()),
+            HugePolicy::Auto if enough => BackingKind::HugeMemfd,
+            _ => BackingKind::Plain,
+        };
+        let spare = free_bytes.saturating_sub(wanted) >= PRIVATE_BYTES;
+        let private = if spare { data.clone() } else { BackingKind::Plain };
+        Self { private, data, policy: policy.clone() }
+    }
+
+    /// Whether ordinary pages may stand in for huge ones.
+    pub fn may_fall_back(&self) -> bool {
+        self.policy == HugePolicy::Auto
+    }
+
+    /// Bytes of huge pages that are free for this policy now.
+    pub fn free_bytes(&self) -> u64 {
+        free_bytes(&self.policy)
+    }
+
+    /// Size of a huge page of this policy in bytes.
+    fn page_bytes(&self) -> u64 {
+        match &self.policy {
+            HugePolicy::Dir(dir) => backing::huge_dir_page_bytes(dir).unwrap_or(HUGE_PAGE_BYTES),
+            _ => HUGE_PAGE_BYTES,
+        }
+    }
+
+    /// The line that start-up logs.
+    pub fn describe(&self, data: &Backing) -> String {
+        let seal = if data.is_sealed() { "sealed" } else { "not sealed" };
+        if data.is_huge() {
+            let size = data.page_bytes() >> 20;
+            return match &self.policy {
+                HugePolicy::Dir(dir) => format!(
+                    "memory: {size} MiB pages (hugetlbfs at {}), {seal}: the kernel cannot seal files there",
+                    dir.display()
+                ),
+                _ => format!("memory: {size} MiB pages (memfd), {seal}"),
+            };
+        }
+        if self.policy == HugePolicy::Never {
+            return format!("memory: 4 KiB pages (--no-huge), {seal}; about 18 % slower");
+        }
+        let total = backing::total_huge_pages(Path::new(SYSFS)) + 512;
+        format!(
+            "memory: 4 KiB pages (too few huge pages free), {seal}; about 18 % slower; \
+             'sysctl -w vm.nr_hugepages={total}' changes that"
+        )
+    }
+}
+
+/// The error that says how many pages are missing.
+pub(super) fn huge_pages_missing(choice: &Choice, wanted_bytes: u64) -> Error {
+    let (free_bytes, page_bytes) = (choice.free_bytes(), choice.page_bytes());
+    Error::HugePages { wanted_bytes, free_bytes, page_bytes }
+}
+
+fn free_bytes(policy: &HugePolicy) -> u64 {
+    match policy {
+        HugePolicy::Auto => backing::free_huge_bytes(Path::new(SYSFS)),
+        HugePolicy::Never => 0,
+        HugePolicy::Dir(dir) => backing::huge_dir_free_bytes(dir).unwrap_or(0),
+    }
+}
+
+/// What a secondary learns from its primary over their socket.
+pub(crate) struct Invitation {
+    pub owner: OwnerId,
+    pub private_len: u64,
+    pub data_len: u64,
+    /// Private and data file, each with its page size in bytes.
+    pub files: [(OwnedFd, u64); 2],
+}
+
+impl Memory {
+    /// Makes the memory of a primary.
+    pub(crate) fn create(config: &EalConfig) -> Result<Self, Error> {
+        let choice = Choice::decide(&config.huge, config.memory_bytes, free_bytes(&config.huge));
+        let page_bytes = choice.page_bytes();
+        let window = reserve(config, page_bytes)?;
+        let (private_len, data_len) = (window.len(FileKind::Private), window.len(FileKind::Data));
+        let create = |kind: &BackingKind, len| {
+            Backing::create(kind, len).map_err(Error::io("create a memory file"))
+        };
+        let private = create_private(&choice.private, private_len, &window)?;
+        let data = create(&choice.data, data_len)?;
+        let fences = config.fences.unwrap_or_else(FenceMode::register);
+        let memory = Self::new(Parts {
+            window,
+            private,
+            data,
+            owner: ProcessTable::primary(),
+            fences,
+            unique: nonce(),
+            iova_base: config.iova_base,
+            primary: true,
+            choice,
+            membership: None,
+        });
+        memory.start(config, page_bytes)?;
+        Ok(memory)
+    }
+
+    /// Maps the memory of another process.
+    pub(crate) fn join(
+        invitation: Invitation,
+        membership: Box<dyn Any + Send + Sync>,
+    ) -> Result<Self, Error> {
+        let [(private, private_page), (data, data_page)] = invitation.files;
+        let align = private_page.max(data_page).max(HUGE_PAGE_BYTES);
+        let window = Window::reserve(invitation.private_len, invitation.data_len, align)?;
+        let private = Backing::adopt(private, private_page);
+        let data = Backing::adopt(data, data_page);
+        for (file, backing) in [(FileKind::Private, &private), (FileKind::Data, &data)] {
+            window
+                .map_follower(file, backing.fd())
+                .map_err(Error::io("map the primary's memory"))?;
+        }
+        let header = header(&window);
+        header.check()?;
+        same(
+            "the size of the data file",
+            header.data_len.load(Ordering::Relaxed),
+            invitation.data_len,
+        )?;
+        let fences = header.fences();
+        if fences == FenceMode::Asymmetric && FenceMode::register() != fences {
+            return Err(Error::NoBarrier);
+        }
+        let iova_base = header.iova_base.load(Ordering::Relaxed);
+        let kind = |backing: &Backing| {
+            if backing.is_huge() { BackingKind::HugeMemfd } else { BackingKind::Plain }
+        };
+        let choice =
+            Choice { private: kind(&private), data: kind(&data), policy: HugePolicy::Auto };
+        Ok(Self::new(Parts {
+            window,
+            private,
+            data,
+            owner: invitation.owner,
+            fences,
+            unique: nonce(),
+            iova_base,
+            primary: false,
+            choice,
+            membership: Some(membership),
+        }))
+    }
+
+    fn start(&self, config: &EalConfig, page_bytes: u64) -> Result<(), Error> {
+        let header = self.header();
+        let [(_, private_page_bytes), _] = self.files();
+        let lens = (self.reserved(FileKind::Private), self.reserved(FileKind::Data));
+        header.processes.open();
+        header.private_committed.store(first_private_bytes(private_page_bytes), Ordering::Relaxed);
+        self.open_space(FileKind::Private, HEADER_BYTES);
+        let floor = align_up(config.memory_bytes, page_bytes.max(HUGE_PAGE_BYTES));
+        self.commit(FileKind::Data, floor.unwrap_or(u64::MAX).min(lens.1))?;
+        self.open_space(FileKind::Data, 0);
+        header.publish(nonce(), self.fences(), config.iova_base, lens);
+        Ok(())
+    }
+}
+
+/// The header in a window whose private file is mapped.
+fn header(window: &Window) -> &Header {
+    // SAFETY: called after the whole private file was mapped; the window outlives the reference.
+    unsafe { Header::at(window.address(FileKind::Private, 0)) }
+}
+
+/// Bytes of the private file that are mapped from the start.
+fn first_private_bytes(page_bytes: u64) -> u64 {
+    HEADER_BYTES.next_multiple_of(page_bytes.max(HUGE_PAGE_BYTES))
+}
+
+/// Creates the private file and maps its beginning, on ordinary pages when huge ones run out.
+fn create_private(kind: &BackingKind, len: u64, window: &Window) -> Result<Backing, Error> {
+    let make = |kind: &BackingKind| -> std::io::Result<Backing> {
+        let backing = Backing::create(kind, len)?;
+        let first = first_private_bytes(backing.page_bytes());
+        window.map(FileKind::Private, backing.fd(), 0, first, backing.is_huge())?;
+        Ok(backing)
+    };
+    make(kind)
+        .or_else(|_| make(&BackingKind::Plain))
+        .map_err(Error::io("create the private memory file"))
+}
+
+/// Reserves the window, halving it while the address-space limit refuses.
+fn reserve(config: &EalConfig, page_bytes: u64) -> Result<Window, Error> {
+    let align = page_bytes.max(HUGE_PAGE_BYTES);
+    let round = |bytes: u64| bytes.max(1).checked_next_multiple_of(align).unwrap_or(bytes);
+    let mut private = round(config.private_reserve_bytes.max(HEADER_BYTES));
+    let mut data = round(config.data_reserve_bytes.max(config.memory_bytes));
+    loop {
+        let error = match Window::reserve(private, data, align) {
+            Ok(window) => return Ok(window),
+            Err(error) => error,
+        };
+        let smaller = (round(private / 2), round(data / 2));
+        if smaller.0 < SMALLEST.0 || smaller.1 < SMALLEST.1.max(config.memory_bytes) {
+            return Err(error);
+        }
+        (private, data) = smaller;
+    }
+}
+
+/// A number unlike those of other memories in this and other processes.
+fn nonce() -> u64 {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let mut hasher = RandomState::new().build_hasher();
+    hasher.write_u32(std::process::id());
+    hasher.write_u64(COUNT.fetch_add(1, Ordering::Relaxed));
+    hasher.finish() | 1
+}
