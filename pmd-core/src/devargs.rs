@@ -119,8 +119,7 @@ impl DevArgs {
     ) -> Result<Option<T>, Error> {
         self.get(key)
             .map(|v| {
-                v.parse()
-                    .map_err(|e| Error::BadDevArgs(format!("{}: '{key}={v}': {e}", self.name)))
+                v.parse().map_err(|e| Error::BadDevArgs(format!("{}: '{key}={v}': {e}", self.name)))
             })
             .transpose()
     }
@@ -146,7 +145,8 @@ impl DevArgs {
 
     /// The part after the name, in the order given.
     pub fn arguments(&self) -> String {
-        let item = |(k, v): &(String, String)| if v.is_empty() { k.clone() } else { format!("{k}={v}") };
+        let item =
+            |(k, v): &(String, String)| if v.is_empty() { k.clone() } else { format!("{k}={v}") };
         self.items.iter().map(item).collect::<Vec<_>>().join(",")
     }
 }

@@ -90,7 +90,9 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::BadDevArgs(text) => f.write_str(text),
-            Self::Unsupported { what, instead } => write!(f, "{what} is not supported yet: {instead}"),
+            Self::Unsupported { what, instead } => {
+                write!(f, "{what} is not supported yet: {instead}")
+            }
             Self::NoDriver(name) => write!(f, "no driver takes the device name '{name}'"),
             Self::NameTaken(name) => write!(f, "there is a device named '{name}' already"),
             Self::NoQueue { queue, queues } => {
@@ -104,7 +106,11 @@ impl fmt::Display for Error {
             }
             Self::NotPowerOfTwo { value } => {
                 let below = if *value == 0 { 1 } else { 1u64 << value.ilog2() };
-                write!(f, "{value} descriptors: give a power of two, such as {below} or {}", below * 2)
+                write!(
+                    f,
+                    "{value} descriptors: give a power of two, such as {below} or {}",
+                    below * 2
+                )
             }
             Self::MbufTooSmall { room_bytes, need_bytes } => write!(
                 f,

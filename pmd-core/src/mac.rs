@@ -73,7 +73,9 @@ mod tests {
     fn text_and_back() {
         let mac: MacAddr = "00:11:22:aB:44:1".parse().unwrap();
         assert_eq!(mac.to_string(), "00:11:22:AB:44:01");
-        for bad in ["", "00:11:22:33:44", "00:11:22:33:44:55:66", "0g:11:22:33:44:55", "+1:1:1:1:1:1"] {
+        for bad in
+            ["", "00:11:22:33:44", "00:11:22:33:44:55:66", "0g:11:22:33:44:55", "+1:1:1:1:1:1"]
+        {
             assert_eq!(bad.parse::<MacAddr>(), Err(BadMac), "{bad}");
         }
     }

@@ -33,7 +33,12 @@ impl Ports {
     /// # Errors
     ///
     /// [`Error::NameTaken`], [`Error::NoDriver`], or what the driver answers; nothing is changed then.
-    pub fn attach(&mut self, eal: &Eal, drivers: &DriverList, args: &DevArgs) -> Result<PortId, Error> {
+    pub fn attach(
+        &mut self,
+        eal: &Eal,
+        drivers: &DriverList,
+        args: &DevArgs,
+    ) -> Result<PortId, Error> {
         if self.by_name(args.name()).is_some() {
             return Err(Error::NameTaken(args.name().to_owned()));
         }

@@ -38,7 +38,9 @@ pub enum BadRing {
 impl std::fmt::Display for BadRing {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Size(size) => write!(f, "{size} is no size for a split ring: use a power of two up to 32768"),
+            Self::Size(size) => {
+                write!(f, "{size} is no size for a split ring: use a power of two up to 32768")
+            }
             Self::Alignment => f.write_str("ring parts must be aligned to 16, 2 and 4 bytes"),
         }
     }

@@ -1,0 +1,64 @@
+//! What a ring has counted: written by its poller alone, read by anyone.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// One counter. Its single writer adds by load and store, which costs no locked instruction.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds `n`. Only the poller calls this.
+    #[inline]
+    pub fn add(&self, n: u64) {
+        self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
+    }
+
+    /// The value now.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// The counters of one ring.
+#[derive(Debug, Default)]
+#[repr(align(64))]
+pub struct Counters {
+    /// Packets passed.
+    pub packets: Counter,
+    /// Their bytes, without the virtio header.
+    pub bytes: Counter,
+    /// Chains that broke a rule: completed with length 0, their packet dropped.
+    pub bad_chains: Counter,
+    /// Packets too large for what the driver can ever offer: dropped.
+    pub too_large: Counter,
+    /// Times the embedder had no buffer for a packet, which stayed in the ring.
+    pub no_buffer: Counter,
+    /// Wake-ups sent to the driver.
+    pub notifications: Counter,
+}
+
+/// A snapshot of [`Counters`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "field by field as in Counters")]
+pub struct CounterValues {
+    pub packets: u64,
+    pub bytes: u64,
+    pub bad_chains: u64,
+    pub too_large: u64,
+    pub no_buffer: u64,
+    pub notifications: u64,
+}
+
+impl Counters {
+    /// The values now, each read once.
+    pub fn values(&self) -> CounterValues {
+        CounterValues {
+            packets: self.packets.get(),
+            bytes: self.bytes.get(),
+            bad_chains: self.bad_chains.get(),
+            too_large: self.too_large.get(),
+            no_buffer: self.no_buffer.get(),
+            notifications: self.notifications.get(),
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! Walking one chain of descriptors.
+
+use virtio::layout::{DESC_INDIRECT, DESC_NEXT, DESC_WRITE};
+use virtio::ring::RingPtrs;
+
+use super::MAX_PIECES;
+use crate::guest_memory::{Piece, Translator};
+
+/// The pieces gathered by one pass, for all its packets.
+pub(crate) struct Pieces {
+    list: [Piece; MAX_PIECES],
+    len: usize,
+}
+
+/// What a walk found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Walk {
+    /// So many bytes, in the pieces added.
+    Bytes(u64),
+    /// The chain breaks a rule; nothing was added.
+    Bad,
+    /// The list is full; nothing was added. A shorter pass can do it.
+    Full,
+}
+
+impl Pieces {
+    pub(crate) const fn new() -> Self {
+        Self { list: [Piece { host: std::ptr::null_mut(), len: 0 }; MAX_PIECES], len: 0 }
+    }
+
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    #[inline]
+    pub(crate) fn range(&self, from: usize, to: usize) -> &[Piece] {
+        self.list.get(from..to).unwrap_or_default()
+    }
+
+    #[inline]
+    pub(crate) fn truncate(&mut self, len: usize) {
+        self.len = self.len.min(len);
+    }
+
+    #[inline]
+    fn push(&mut self, piece: Piece) -> bool {
+        match self.list.get_mut(self.len) {
+            Some(place) => {
+                *place = piece;
+                self.len += 1;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Adds the pieces of the chain that begins at `head`, all of whose buffers must be writable for the device (`write`)
+    /// or all readable. Each descriptor is read once; a chain has at most as many as the ring.
+    #[inline]
+    pub(crate) fn add_chain(
+        &mut self,
+        ring: &RingPtrs,
+        memory: &mut Translator,
+        head: u16,
+        write: bool,
+    ) -> Walk {
+        let wanted = if write { DESC_WRITE } else { 0 };
+        let (before, mut index, mut bytes) = (self.len, head, 0u64);
+        for _ in 0..ring.size() {
+            let descriptor = ring.descriptor(index);
+            let misdirected = descriptor.flags & (DESC_WRITE | DESC_INDIRECT) != wanted;
+            if misdirected || index > ring.mask() {
+                break;
+            }
+            match self.add_buffer(memory, descriptor.addr, descriptor.len) {
+                Walk::Bytes(n) => bytes += n,
+                end => {
+                    self.truncate(before);
+                    return end;
+                }
+            }
+            if descriptor.flags & DESC_NEXT == 0 {
+                return Walk::Bytes(bytes);
+            }
+            index = descriptor.next;
+        }
+        self.truncate(before);
+        Walk::Bad
+    }
+
+    /// Adds one buffer, which may run from one region into the next.
+    #[inline(always)]
+    fn add_buffer(&mut self, memory: &mut Translator, addr: u64, len: u32) -> Walk {
+        let (mut at, mut left) = (addr, len);
+        while left > 0 {
+            let Some(piece) = memory.piece(at, left) else { return Walk::Bad };
+            if !self.push(piece) {
+                return Walk::Full;
+            }
+            left -= piece.len;
+            if left > 0 {
+                let Some(next) = at.checked_add(piece.len.into()) else { return Walk::Bad };
+                at = next;
+            }
+        }
+        Walk::Bytes(len.into())
+    }
+}
+
+/// Reads or writes a packet's pieces in order.
+#[derive(Clone, Debug)]
+pub(crate) struct Cursor<'a> {
+    pieces: &'a [Piece],
+    offset: u32,
+}
+
+impl<'a> Cursor<'a> {
+    #[inline]
+    pub(crate) fn new(pieces: &'a [Piece]) -> Self {
+        Self { pieces, offset: 0 }
+    }
+
+    /// The next run of bytes in one piece, at most `most`; 0 at the end.
+    #[inline]
+    pub(crate) fn run(&mut self, most: usize) -> (*mut u8, usize) {
+        while let Some((first, rest)) = self.pieces.split_first() {
+            let left = (first.len - self.offset) as usize;
+            if left > most {
+                let host = first.host.wrapping_add(self.offset as usize);
+                // `most` is smaller than a u32 length.
+                self.offset += most as u32;
+                return (host, most);
+            }
+            let host = first.host.wrapping_add(self.offset as usize);
+            (self.pieces, self.offset) = (rest, 0);
+            if left > 0 {
+                return (host, left);
+            }
+        }
+        (std::ptr::null_mut(), 0)
+    }
+
+    /// Passes over `count` bytes.
+    #[inline]
+    pub(crate) fn skip(&mut self, count: usize) {
+        let mut left = count;
+        while left > 0 {
+            match self.run(left) {
+                (_, 0) => return,
+                (_, n) => left -= n,
+            }
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! The data path of split rings (virtio 1.2, 2.7), device side.
+//!
+//! A burst goes in stages over arrays on the stack:
+//!
+//! 1. *gather*: read available entries, copy each descriptor once, check the copy, translate it;
+//! 2. *copy*: move payload between the pieces found and the embedder's buffers;
+//! 3. *complete*: write used elements, publish the index once, decide about waking the driver.
+//!
+//! What is copied is exactly what was checked: later stages never look at descriptors again. Because every chain
+//! is completed in the order it was taken, one running index stands for both "next available" and "next used".
+//!
+//! | the driver does | what happens |
+//! |---|---|
+//! | moves `avail.idx` further than the ring is long, or names a head outside the table | the ring is broken: no more bursts until it is configured again |
+//! | makes a chain that loops, leaves the table, has an unmapped or misdirected buffer, or too little room | the chain is completed with length 0 and counted |
+
+pub(crate) mod chain;
+pub(crate) mod copy;
+pub mod dequeue;
+pub mod enqueue;
+mod poller;
+
+pub use dequeue::{Accept, Dequeue, GuestPacket, RxSink};
+pub use enqueue::{Enqueue, Segment, TxSource};
+
+/// Packets of one pass through the stages.
+pub const BATCH: usize = 32;
+
+/// Pieces that one pass can hold; a single packet may have as many.
+pub(crate) const MAX_PIECES: usize = 256;

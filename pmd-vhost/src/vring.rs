@@ -1,0 +1,249 @@
+//! One ring of a device: what control and the ring's poller share.
+//!
+//! Control closes the gate to change anything ([`VringShared::close`]); the poller enters it for each burst.
+#![allow(unsafe_code, reason = "configuration is handed from control to poller under the gate")]
+
+use std::cell::UnsafeCell;
+use std::fmt;
+use std::os::fd::OwnedFd;
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use eal::OwnerId;
+use eal::gate::{ControlGate, FenceMode, GateWords, PollerGate, Stuck};
+use virtio::Features;
+use virtio::ring::RingPtrs;
+
+use crate::counters::Counters;
+use crate::guest_memory::GuestMemory;
+
+/// A ring in service: valid for one epoch of its gate.
+#[derive(Debug)]
+pub struct VringConfig {
+    /// The ring, translated.
+    pub rings: RingPtrs,
+    /// What its buffers lie in.
+    pub memory: Arc<GuestMemory>,
+    /// What was negotiated.
+    pub features: Features,
+    /// Written to wake the driver; `None` when the driver polls.
+    pub call: Option<Arc<OwnedFd>>,
+    /// The next available entry to be taken, which is also the next used entry to be written.
+    pub base: u16,
+}
+
+/// Why a ring was taken out of service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+#[repr(u8)]
+pub enum BreakReason {
+    /// `avail.idx` is further ahead than the ring is long.
+    AvailIndex = 1,
+    /// An available entry names a descriptor that is not in the table.
+    HeadOutOfRange = 2,
+}
+
+impl BreakReason {
+    /// The reason, for a person.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::AvailIndex => "the driver's avail.idx is further ahead than the ring is long",
+            Self::HeadOutOfRange => "an available entry names a descriptor outside the table",
+        }
+    }
+
+    const fn from_raw(raw: u8) -> Option<Self> {
+        match raw {
+            1 => Some(Self::AvailIndex),
+            2 => Some(Self::HeadOutOfRange),
+            _ => None,
+        }
+    }
+}
+
+/// The ring's shared part. One for each ring of a device slot, for as long as the slot exists; drivers come and go.
+pub struct VringShared {
+    gate: GateWords,
+    /// Written by control with the gate closed, read by the poller inside.
+    config: UnsafeCell<Option<VringConfig>>,
+    /// Serialises control calls.
+    control: Mutex<()>,
+    fences: FenceMode,
+    index: u16,
+    broken: AtomicU8,
+    claimed: Mutex<Option<String>>,
+    pub(crate) progress: Progress,
+    pub(crate) counters: Counters,
+}
+
+/// How far the poller is, stored once a burst.
+#[derive(Debug)]
+#[repr(align(64))]
+pub(crate) struct Progress {
+    /// The next available entry to be taken.
+    pub base: AtomicU16,
+    /// Something was published while the driver's flag said that it wants no wake-up, and was not confirmed since.
+    pub unconfirmed: AtomicBool,
+}
+
+// SAFETY: `config` is written with the gate closed and read inside it (gate protocol); all else is atomics and locks.
+unsafe impl Sync for VringShared {}
+// SAFETY: nothing in it is tied to a thread.
+unsafe impl Send for VringShared {}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl fmt::Debug for VringShared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let base = self.base();
+        f.debug_struct("VringShared")
+            .field("index", &self.index)
+            .field("base", &base)
+            .finish_non_exhaustive()
+    }
+}
+
+impl VringShared {
+    /// A ring without configuration, its gate closed.
+    pub fn new(index: u16, fences: FenceMode) -> Arc<Self> {
+        Arc::new(Self {
+            gate: GateWords::new(),
+            config: UnsafeCell::new(None),
+            control: Mutex::new(()),
+            fences,
+            index,
+            broken: AtomicU8::new(0),
+            claimed: Mutex::new(None),
+            progress: Progress { base: AtomicU16::new(0), unconfirmed: AtomicBool::new(false) },
+            counters: Counters::default(),
+        })
+    }
+
+    /// The ring's number in its device.
+    pub fn index(&self) -> u16 {
+        self.index
+    }
+
+    /// Closes the gate and waits until the poller is out of its burst, at most `deadline`.
+    ///
+    /// # Errors
+    ///
+    /// [`Stuck`] when the poller did not leave: the ring is quarantined; nothing it uses may be reused or unmapped until
+    /// a later call succeeds.
+    pub fn close(&self, deadline: Duration) -> Result<ClosedVring<'_>, Stuck> {
+        let serial = lock(&self.control);
+        // SAFETY: the words live as long as self, and `serial` serialises control.
+        let gate = unsafe { ControlGate::new(NonNull::from(&self.gate), self.fences) };
+        gate.close(deadline)?;
+        Ok(ClosedVring { vring: self, gate, _serial: serial })
+    }
+
+    /// The next available entry to be taken: what `GET_VRING_BASE` answers. Exact while the gate is closed.
+    pub fn base(&self) -> u16 {
+        self.progress.base.load(Ordering::Acquire)
+    }
+
+    /// The ring's counters.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Why the ring is out of service, if its driver broke a rule since it was last configured.
+    pub fn broken(&self) -> Option<BreakReason> {
+        BreakReason::from_raw(self.broken.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn break_ring(&self, reason: BreakReason) {
+        self.broken.store(reason as u8, Ordering::Relaxed);
+    }
+
+    /// Who polls the ring.
+    pub fn holder(&self) -> Option<String> {
+        lock(&self.claimed).clone()
+    }
+
+    /// Makes `holder` the one that polls, until the claim is dropped.
+    ///
+    /// # Errors
+    ///
+    /// The name of the present holder.
+    pub fn claim(self: &Arc<Self>, holder: &str) -> Result<Claim, String> {
+        let mut claimed = lock(&self.claimed);
+        if let Some(other) = claimed.as_ref() {
+            return Err(other.clone());
+        }
+        *claimed = Some(holder.to_owned());
+        Ok(Claim(Arc::clone(self)))
+    }
+}
+
+/// A ring whose gate is closed and whose poller is outside. Dropping it leaves the gate closed.
+pub struct ClosedVring<'a> {
+    vring: &'a VringShared,
+    gate: ControlGate,
+    _serial: MutexGuard<'a, ()>,
+}
+
+impl ClosedVring<'_> {
+    /// Replaces the configuration and forgets that the ring was broken.
+    pub fn configure(&mut self, config: Option<VringConfig>) {
+        if let Some(config) = &config {
+            self.vring.progress.base.store(config.base, Ordering::Release);
+        }
+        self.vring.broken.store(0, Ordering::Relaxed);
+        self.vring.progress.unconfirmed.store(false, Ordering::Relaxed);
+        // SAFETY: the gate is closed and the poller outside, so nobody reads; control is serialised.
+        let old = unsafe { self.vring.config.get().replace(config) };
+        drop(old);
+    }
+
+    /// Lets the poller in, if there is a configuration.
+    pub fn open(self) {
+        // SAFETY: the gate is closed and control is serialised, so nobody writes.
+        let config = unsafe { &*self.vring.config.get() };
+        if config.is_some() {
+            self.gate.open();
+        }
+    }
+}
+
+/// The right to poll one ring.
+#[derive(Debug)]
+pub struct Claim(Arc<VringShared>);
+
+impl Claim {
+    /// The ring.
+    pub fn vring(&self) -> &Arc<VringShared> {
+        &self.0
+    }
+
+    pub(crate) fn poller_gate(&self) -> PollerGate {
+        // Heap gates are not shared between processes: any id says "somebody is inside".
+        const ME: OwnerId = match OwnerId::from_raw(1) {
+            Some(id) => id,
+            None => unreachable!(),
+        };
+        // SAFETY: the words live in the Arc that the poller holds beside the gate; the claim makes it the only poller.
+        unsafe { PollerGate::new(NonNull::from(&self.0.gate), ME, self.0.fences) }
+    }
+
+    /// The configuration.
+    ///
+    /// # Safety
+    ///
+    /// The caller is inside the gate and keeps nothing of it beyond.
+    pub(crate) unsafe fn config(&self) -> Option<&VringConfig> {
+        // SAFETY: inside the gate control does not write.
+        unsafe { &*self.0.config.get() }.as_ref()
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        *lock(&self.0.claimed) = None;
+    }
+}
