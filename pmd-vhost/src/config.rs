@@ -7,6 +7,9 @@ use virtio::vhost_user::ProtocolFeatures;
 
 use crate::Error;
 
+/// The component under which this crate logs.
+pub(crate) const LOG_TARGET: &str = "pmd.net.vhost";
+
 /// The most queue pairs of a device: ring indices are one byte on the wire.
 pub const QUEUE_PAIRS_MAX: u16 = 128;
 

@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use crate::guest_memory::BadTable;
+
 /// What an embedder's call can answer, and why a memory table is refused.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -46,40 +48,16 @@ pub enum Error {
     Claimed {
         /// The ring.
         ring: usize,
+        /// Who polls it.
+        holder: String,
     },
     /// There is no such ring.
     NoRing {
         /// The ring asked for.
         ring: usize,
     },
-    /// A memory table has no region or too many.
-    RegionCount {
-        /// How many there are.
-        count: usize,
-    },
-    /// A region of a memory table cannot be used.
-    Region {
-        /// Which one, counted from 0.
-        index: usize,
-        /// What is wrong with it.
-        fault: RegionFault,
-    },
-}
-
-/// What is wrong with one region of a memory table.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum RegionFault {
-    /// Its size is zero.
-    Empty,
-    /// An address or offset plus the size wraps around, or does not fit this machine.
-    Wraps,
-    /// It shares guest or user addresses with another region.
-    Overlaps,
-    /// It ends beyond the end of its file.
-    BeyondFile,
-    /// Its file cannot be mapped.
-    Map(io::Error),
+    /// A memory table was refused; nothing was replaced.
+    MemoryTable(BadTable),
 }
 
 impl Error {
@@ -112,22 +90,9 @@ impl fmt::Display for Error {
                 "the thread that polls ring {ring} does not leave its burst; the ring is set aside until it does"
             ),
             Self::ServiceEnded => f.write_str("the vhost service has ended: make a new one"),
-            Self::Claimed { ring } => write!(f, "ring {ring} is polled already: drop that handle first"),
+            Self::Claimed { ring, holder } => write!(f, "ring {ring} is polled by {holder}: drop that handle first"),
             Self::NoRing { ring } => write!(f, "there is no ring {ring}: make the device with more queue pairs"),
-            Self::RegionCount { count } => write!(f, "{count} memory regions: 1 to 8 can be mapped"),
-            Self::Region { index, fault } => write!(f, "memory region {index}: {fault}"),
-        }
-    }
-}
-
-impl fmt::Display for RegionFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Empty => f.write_str("its size is zero"),
-            Self::Wraps => f.write_str("its address or offset plus its size wraps around"),
-            Self::Overlaps => f.write_str("it overlaps another region"),
-            Self::BeyondFile => f.write_str("it ends beyond the end of its file"),
-            Self::Map(error) => write!(f, "its file cannot be mapped: {error}"),
+            Self::MemoryTable(bad) => write!(f, "memory table refused: {bad}"),
         }
     }
 }
@@ -135,7 +100,7 @@ impl fmt::Display for RegionFault {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Io { source, .. } | Self::Region { fault: RegionFault::Map(source), .. } => Some(source),
+            Self::Io { source, .. } => Some(source),
             _ => None,
         }
     }

@@ -1,0 +1,303 @@
+//! One device and what its front-end has set: features, memory, rings.
+//!
+//! [`Slot`] is what outlives front-ends: the rings that pollers hold, the switch by which the owner of the device lets
+//! packets pass, and what can be asked from any thread. [`Device`] is the state of one connection; it is made when a
+//! front-end comes and finished when it goes, and belongs to one thread at a time.
+//!
+//! Everything that pollers use changes in one way only: the gates of the rings in question are closed
+//! ([`Device::close_rings`]), the state changes, and [`Device::settle`] decides anew for each of them whether it runs.
+//!
+//! ```text
+//! ring runs = started (kick came) and enabled and size and addresses known and translated
+//!             and driver ready (DRIVER_OK, if STATUS was negotiated) and not broken
+//! gate open = ring runs and the owner lets packets pass
+//! up        = both rings of the first pair run
+//! ```
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
+use std::time::Duration;
+
+use eal::gate::FenceMode;
+use virtio::Features;
+use virtio::vhost_user::ProtocolFeatures;
+
+use crate::config::{DeviceConfig, PROTOCOL_FEATURES};
+use crate::events::{DeviceEvent, EventSink};
+use crate::guest_memory::GuestMemory;
+use crate::vring::{ClosedVring, VringShared};
+
+mod ring;
+
+pub(crate) use ring::{Ring, is_aligned, translate};
+
+/// Device status bit: negotiation of features is complete (virtio 1.2, 2.1).
+pub(crate) const STATUS_FEATURES_OK: u8 = 8;
+/// Device status bit: the driver is ready (virtio 1.2, 2.1).
+const STATUS_DRIVER_OK: u8 = 4;
+
+/// What stays when front-ends come and go.
+pub(crate) struct Slot {
+    pub(crate) config: DeviceConfig,
+    pub(crate) vrings: Box<[Arc<VringShared>]>,
+    pub(crate) sink: Box<dyn EventSink>,
+    /// The owner lets packets pass.
+    pub(crate) active: AtomicBool,
+    /// Packets can pass, as far as the front-end is concerned.
+    pub(crate) up: AtomicBool,
+    pub(crate) connected: AtomicBool,
+    /// Negotiated virtio features, 0 while there are none.
+    pub(crate) features: AtomicU64,
+    /// The guest's MTU, 0 while it was not told.
+    pub(crate) mtu: AtomicU16,
+}
+
+impl Slot {
+    /// A slot without front-end, all gates closed.
+    pub(crate) fn new(config: DeviceConfig, fences: FenceMode, sink: Box<dyn EventSink>) -> Arc<Self> {
+        let ring = |index| VringShared::new(index, fences);
+        Arc::new(Self {
+            vrings: (0..config.queue_pairs * 2).map(ring).collect(),
+            config,
+            sink,
+            active: AtomicBool::new(false),
+            up: AtomicBool::new(false),
+            connected: AtomicBool::new(false),
+            features: AtomicU64::new(0),
+            mtu: AtomicU16::new(0),
+        })
+    }
+}
+
+/// Which rings a message may change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Affected {
+    /// None.
+    None,
+    /// One.
+    One(usize),
+    /// Every one.
+    All,
+}
+
+/// A poller did not leave its burst in time; `ring` is quarantined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stuck {
+    /// The ring's index.
+    pub(crate) ring: usize,
+}
+
+/// The state of one connection.
+pub(crate) struct Device {
+    slot: Arc<Slot>,
+    features: Option<Features>,
+    protocol: ProtocolFeatures,
+    status: u8,
+    memory: Option<Arc<GuestMemory>>,
+    rings: Vec<Ring>,
+    /// Memory that is no longer used, for a thread that may take its time to unmap it.
+    retired: Vec<Arc<GuestMemory>>,
+}
+
+impl Device {
+    /// A device whose front-end has just connected.
+    pub(crate) fn new(slot: Arc<Slot>) -> Self {
+        slot.connected.store(true, Ordering::Relaxed);
+        slot.sink.send(DeviceEvent::Connected);
+        Self {
+            features: None,
+            protocol: ProtocolFeatures::empty(),
+            status: 0,
+            memory: None,
+            rings: slot.vrings.iter().map(|_| Ring::default()).collect(),
+            retired: Vec::new(),
+            slot,
+        }
+    }
+
+    pub(crate) fn slot(&self) -> &Arc<Slot> {
+        &self.slot
+    }
+
+    /// The features to offer.
+    pub(crate) fn offered(&self) -> Features {
+        self.slot.config.features
+    }
+
+    /// The protocol features to offer.
+    pub(crate) fn offered_protocol(&self) -> ProtocolFeatures {
+        PROTOCOL_FEATURES
+    }
+
+    pub(crate) fn offers_protocol_features(&self) -> bool {
+        self.offered().contains(Features::PROTOCOL_FEATURES)
+    }
+
+    /// Unless features were set without bit 30.
+    pub(crate) fn may_enable_rings(&self) -> bool {
+        self.features.is_none_or(|features| features.contains(Features::PROTOCOL_FEATURES))
+    }
+
+    pub(crate) fn queue_pairs(&self) -> u16 {
+        self.slot.config.queue_pairs
+    }
+
+    /// Negotiated features, none before they are set.
+    pub(crate) fn features(&self) -> Features {
+        self.features.unwrap_or_default()
+    }
+
+    pub(crate) fn features_are_set(&self) -> bool {
+        self.features.is_some()
+    }
+
+    pub(crate) fn set_features(&mut self, features: Features) {
+        self.features = Some(features);
+        self.slot.features.store(features.bits(), Ordering::Relaxed);
+        if !features.contains(Features::PROTOCOL_FEATURES) {
+            // No message can enable a ring then (vhost-user, "Ring states").
+            self.rings.iter_mut().for_each(|ring| ring.enabled = true);
+        }
+    }
+
+    pub(crate) fn protocol(&self) -> ProtocolFeatures {
+        self.protocol
+    }
+
+    pub(crate) fn set_protocol(&mut self, protocol: ProtocolFeatures) {
+        self.protocol = protocol;
+    }
+
+    pub(crate) fn status(&self) -> u8 {
+        self.status
+    }
+
+    pub(crate) fn set_status(&mut self, status: u8) {
+        self.status = status;
+    }
+
+    pub(crate) fn set_mtu(&mut self, mtu: u16) {
+        self.slot.mtu.store(mtu, Ordering::Relaxed);
+        self.slot.sink.send(DeviceEvent::Mtu(mtu));
+    }
+
+    pub(crate) fn memory(&self) -> Option<&Arc<GuestMemory>> {
+        self.memory.as_ref()
+    }
+
+    /// Replaces the memory table; the gates of all rings are closed.
+    pub(crate) fn set_memory(&mut self, memory: Option<Arc<GuestMemory>>) {
+        self.retired.extend(std::mem::replace(&mut self.memory, memory));
+    }
+
+    /// Memory that may be unmapped now.
+    pub(crate) fn take_retired(&mut self) -> Vec<Arc<GuestMemory>> {
+        std::mem::take(&mut self.retired)
+    }
+
+    pub(crate) fn ring(&self, index: usize) -> Option<&Ring> {
+        self.rings.get(index)
+    }
+
+    pub(crate) fn ring_mut(&mut self, index: usize) -> Option<&mut Ring> {
+        self.rings.get_mut(index)
+    }
+
+    pub(crate) fn any_ring_runs(&self) -> bool {
+        self.rings.iter().any(|ring| ring.running)
+    }
+
+    /// Closes the gates of `affected` rings and notes how far their pollers came. All together take at most `patience`
+    /// (a little more when there are many rings).
+    pub(crate) fn close_rings<'s>(
+        &mut self,
+        slot: &'s Slot,
+        affected: Affected,
+        patience: Duration,
+    ) -> Result<Closed<'s>, Stuck> {
+        let range = match affected {
+            Affected::None => 0..0,
+            Affected::One(ring) => ring..ring.saturating_add(1),
+            Affected::All => 0..self.rings.len(),
+        };
+        let deadline = std::time::Instant::now() + patience;
+        let mut closed = Vec::with_capacity(range.len());
+        for ring in range {
+            let Some(vring) = slot.vrings.get(ring) else { continue };
+            let left = deadline.saturating_duration_since(std::time::Instant::now());
+            let guard = vring.close(left).map_err(|_| Stuck { ring })?;
+            if let Some(state) = self.rings.get_mut(ring) {
+                state.note_progress(vring);
+            }
+            closed.push((ring, guard));
+        }
+        Ok(closed)
+    }
+
+    /// Decides for each closed ring whether it runs, and opens its gate if it does. Then sees whether the link changed.
+    pub(crate) fn settle(&mut self, closed: Closed<'_>) {
+        let was_up = self.slot.up.load(Ordering::Relaxed);
+        let active = self.slot.active.load(Ordering::Acquire);
+        for (index, mut guard) in closed {
+            let plan = self.rings.get(index).and_then(|ring| self.plan(ring));
+            let running = plan.is_some();
+            guard.configure(plan);
+            if active {
+                guard.open();
+            }
+            self.note_running(index, running);
+        }
+        let up = self.rings.len() >= 2 && self.rings.iter().take(2).all(|ring| ring.running);
+        if up != was_up {
+            self.slot.up.store(up, Ordering::Release);
+            self.slot.sink.send(if up { DeviceEvent::Up } else { DeviceEvent::Down });
+        }
+    }
+
+    fn note_running(&mut self, index: usize, running: bool) {
+        let Some(ring) = self.rings.get_mut(index) else { return };
+        if ring.running != running {
+            ring.running = running;
+            self.slot.sink.send(DeviceEvent::Ring { index, running });
+        }
+    }
+
+    /// The configuration with which `ring` runs, if it can.
+    fn plan(&self, ring: &Ring) -> Option<crate::vring::VringConfig> {
+        let features = self.features?;
+        let driver_ready =
+            !self.protocol.contains(ProtocolFeatures::STATUS) || self.status & STATUS_DRIVER_OK != 0;
+        if !driver_ready {
+            return None;
+        }
+        ring.plan(self.memory.as_ref()?, features)
+    }
+
+    /// Reports rings that their pollers took out of service since the last call. Any ring may be asked without its gate.
+    pub(crate) fn watch(&mut self) {
+        for (index, (ring, vring)) in self.rings.iter_mut().zip(&self.slot.vrings).enumerate() {
+            if let Some(reason) = vring.broken().filter(|_| !ring.told_broken) {
+                ring.tell_broken();
+                let text = reason.text();
+                log::warn!(target: crate::config::LOG_TARGET, "({}) ring {index} is out of service: {text}", self.slot.config.path.display());
+                self.slot.sink.send(DeviceEvent::RingBroken { index, reason });
+            }
+        }
+    }
+
+    /// Forgets everything that the front-end had set; the gates of all rings are closed.
+    pub(crate) fn finish(&mut self, closed: Closed<'_>) {
+        self.watch();
+        self.rings.iter_mut().for_each(|ring| *ring = Ring { running: ring.running, ..Ring::default() });
+        self.settle(closed);
+        self.set_memory(None);
+        self.features = None;
+        self.slot.features.store(0, Ordering::Relaxed);
+        self.slot.mtu.store(0, Ordering::Relaxed);
+        self.slot.connected.store(false, Ordering::Relaxed);
+        self.slot.sink.send(DeviceEvent::Disconnected);
+    }
+}
+
+/// Rings whose gates are closed, with their indices.
+pub(crate) type Closed<'a> = Vec<(usize, ClosedVring<'a>)>;

@@ -1,0 +1,178 @@
+//! The two ways to a connection: a listening socket of ours, or connecting to the front-end's.
+
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use nix::errno::Errno;
+use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, listen, socket};
+use nix::sys::stat::{Mode, fchmod};
+
+use crate::Error;
+
+/// Connections that may wait to be accepted.
+const BACKLOG: i32 = 128;
+
+/// A listening socket at a path. Dropping it removes the path, if what lies there is still this socket.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    socket: UnixListener,
+    path: PathBuf,
+    identity: Option<Identity>,
+}
+
+impl Listener {
+    /// Makes the socket, readable and writable for its owner only. What exists at the path is never removed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::PathInUse`], [`Error::PathTooLong`], [`Error::Io`].
+    pub(crate) fn bind(path: &Path) -> Result<Self, Error> {
+        let addr = address(path)?;
+        let failed = |errno: Errno| Error::io(format!("failed to bind to {}", path.display()), errno);
+        let fd = stream_socket().map_err(failed)?;
+        // The mode of the socket is what the path is made with: it is never open to others.
+        fchmod(&fd, Mode::S_IRUSR | Mode::S_IWUSR).map_err(failed)?;
+        bind(fd.as_raw_fd(), &addr).map_err(|errno| match errno {
+            Errno::EADDRINUSE => Error::PathInUse { path: path.to_owned() },
+            errno => failed(errno),
+        })?;
+        let listener = Self { socket: fd.into(), path: path.to_owned(), identity: identity(path) };
+        let backlog = Backlog::new(BACKLOG).unwrap_or(Backlog::MAXCONN);
+        listen(&listener.socket, backlog).map_err(failed)?;
+        Ok(listener)
+    }
+
+    pub(crate) fn socket(&self) -> &UnixListener {
+        &self.socket
+    }
+
+    /// The next connection, or `None` when none waits.
+    pub(crate) fn accept(&self) -> io::Result<Option<UnixStream>> {
+        match self.socket.accept() {
+            Ok((stream, _)) => {
+                stream.set_nonblocking(true)?;
+                Ok(Some(stream))
+            }
+            Err(error) if is_transient(error.kind()) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn is_transient(kind: io::ErrorKind) -> bool {
+    use io::ErrorKind::{ConnectionAborted, Interrupted, WouldBlock};
+    matches!(kind, WouldBlock | Interrupted | ConnectionAborted)
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if self.identity.is_some() && identity(&self.path) == self.identity {
+            // Somebody may have been faster; then there is nothing left to do.
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Device, inode and time of birth of a path: an inode number alone may be used again.
+type Identity = (u64, u64, Option<SystemTime>);
+
+/// What lies at `path`, not following a link.
+fn identity(path: &Path) -> Option<Identity> {
+    std::fs::symlink_metadata(path).ok().map(|meta| (meta.dev(), meta.ino(), meta.created().ok()))
+}
+
+fn address(path: &Path) -> Result<UnixAddr, Error> {
+    UnixAddr::new(path).map_err(|_| Error::PathTooLong { path: path.to_owned() })
+}
+
+fn stream_socket() -> Result<OwnedFd, Errno> {
+    let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
+    socket(AddressFamily::Unix, SockType::Stream, flags, None)
+}
+
+/// Connects to the front-end's socket without blocking.
+///
+/// # Errors
+///
+/// Whatever stands in the way; nobody listening yet is the usual case.
+pub(crate) fn connect_to(path: &Path) -> Result<UnixStream, Error> {
+    let addr = address(path)?;
+    let failed = |errno: Errno| Error::io(format!("failed to connect to {}", path.display()), errno);
+    let fd = stream_socket().map_err(failed)?;
+    connect(fd.as_raw_fd(), &addr).map_err(failed)?;
+    Ok(fd.into())
+}
+
+/// Whether a client path can be a socket address at all.
+///
+/// # Errors
+///
+/// [`Error::PathTooLong`].
+pub(crate) fn check_path(path: &Path) -> Result<(), Error> {
+    address(path).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn the_socket_is_private_and_goes_with_the_listener() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("sock");
+        let listener = Listener::bind(&path).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(listener.accept().unwrap().is_none());
+        let _client = connect_to(&path).unwrap();
+        assert!(listener.accept().unwrap().is_some());
+        drop(listener);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn what_lies_at_the_path_is_never_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let stale = dir.path().join("stale");
+        drop(UnixListener::bind(&stale).unwrap());
+        let file = dir.path().join("file");
+        std::fs::write(&file, "x").unwrap();
+        let dangling = dir.path().join("link");
+        std::os::unix::fs::symlink(dir.path().join("nowhere"), &dangling).unwrap();
+        let live = dir.path().join("live");
+        let _live = UnixListener::bind(&live).unwrap();
+        for path in [&stale, &file, &dangling, &live] {
+            let error = Listener::bind(path).unwrap_err();
+            assert!(matches!(error, Error::PathInUse { .. }), "{error}");
+            assert!(error.to_string().ends_with("Address already in use; remove it and try again"));
+            assert!(std::fs::symlink_metadata(path).is_ok(), "{} was removed", path.display());
+        }
+    }
+
+    #[test]
+    fn a_path_that_was_replaced_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("sock");
+        let listener = Listener::bind(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let _other = UnixListener::bind(&path).unwrap();
+        drop(listener);
+        assert!(path.exists());
+    }
+
+    #[test]
+    fn errors_name_the_path() {
+        let dir = tempfile::tempdir().unwrap();
+        let long = dir.path().join("x".repeat(200));
+        assert!(matches!(Listener::bind(&long), Err(Error::PathTooLong { .. })));
+        assert!(matches!(check_path(&long), Err(Error::PathTooLong { .. })));
+        let missing = dir.path().join("no/such/dir/sock");
+        let error = Listener::bind(&missing).unwrap_err().to_string();
+        assert!(error.contains("no/such/dir/sock"), "{error}");
+        assert!(connect_to(&dir.path().join("nobody")).is_err());
+    }
+}

@@ -1,0 +1,167 @@
+//! The threads for what may take time: waiting for a poller to leave its burst, unmapping guest memory.
+//!
+//! A job that waits for a poller waits in short turns and goes to the end of the line after each, so that one poller that
+//! hangs (in a debugger, say) delays nobody else.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::connection::{Connection, Outcome, Work};
+
+/// How long one turn waits for a poller.
+const TURN: Duration = Duration::from_millis(20);
+/// A poller that keeps us waiting this long is named in the log.
+const WARN_AFTER: Duration = Duration::from_secs(1);
+/// Threads of the pool.
+const THREADS: usize = 2;
+
+/// Starts a thread of a given name; lets an embedder choose on which CPUs control threads run.
+pub type Spawn = dyn Fn(&str, Box<dyn FnOnce() + Send>) -> io::Result<JoinHandle<()>> + Send + Sync;
+
+/// Something that may take time.
+pub(crate) enum Job {
+    /// Work on a connection for which a poller must be waited for.
+    Perform(Waiting),
+    /// A value whose drop may take time.
+    Drop(Box<dyn Send>),
+}
+
+/// A connection on its way to a worker.
+pub(crate) struct Waiting {
+    pub(crate) endpoint: u32,
+    pub(crate) connection: Box<Connection>,
+    pub(crate) work: Work,
+    since: Instant,
+    warned: bool,
+}
+
+impl Waiting {
+    pub(crate) fn new(endpoint: u32, connection: Box<Connection>, work: Work) -> Self {
+        Self { endpoint, connection, work, since: Instant::now(), warned: false }
+    }
+}
+
+/// A connection that comes back from a worker.
+pub(crate) struct Returned {
+    pub(crate) endpoint: u32,
+    pub(crate) connection: Box<Connection>,
+    pub(crate) outcome: Outcome,
+}
+
+#[derive(Default)]
+struct Line {
+    jobs: VecDeque<Job>,
+    closed: bool,
+}
+
+struct Shared {
+    line: Mutex<Line>,
+    more: Condvar,
+    deliver: Box<dyn Fn(Returned) + Send + Sync>,
+}
+
+impl Shared {
+    fn line(&self) -> MutexGuard<'_, Line> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(&self, job: Job) {
+        self.line().jobs.push_back(job);
+        self.more.notify_one();
+    }
+
+    fn next(&self) -> Option<Job> {
+        let mut line = self.line();
+        loop {
+            if let Some(job) = line.jobs.pop_front() {
+                return Some(job);
+            }
+            if line.closed {
+                return None;
+            }
+            line = self.more.wait(line).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+/// The pool. Its threads start with the first job; dropping it waits for the jobs that are left.
+pub(crate) struct Workers {
+    shared: Arc<Shared>,
+    spawn: Arc<Spawn>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Workers {
+    /// A pool that hands finished connections to `deliver`.
+    pub(crate) fn new(spawn: Arc<Spawn>, deliver: Box<dyn Fn(Returned) + Send + Sync>) -> Self {
+        let shared = Shared { line: Mutex::default(), more: Condvar::new(), deliver };
+        Self { shared: Arc::new(shared), spawn, threads: Vec::new() }
+    }
+
+    /// Hands a job over. Without any thread to be had it is done here.
+    pub(crate) fn submit(&mut self, job: Job) {
+        while self.threads.len() < THREADS {
+            let shared = Arc::clone(&self.shared);
+            match (self.spawn)("vhost-work", Box::new(move || run(&shared))) {
+                Ok(thread) => self.threads.push(thread),
+                Err(error) => {
+                    log::warn!(target: crate::config::LOG_TARGET, "cannot start a worker thread: {error}");
+                    break;
+                }
+            }
+        }
+        if self.threads.is_empty() {
+            do_job(&self.shared, job);
+        } else {
+            self.shared.push(job);
+        }
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        self.shared.line().closed = true;
+        self.shared.more.notify_all();
+        for thread in self.threads.drain(..) {
+            // A worker does not panic; if it did, there is nothing left to wait for.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn run(shared: &Shared) {
+    while let Some(job) = shared.next() {
+        do_job(shared, job);
+    }
+}
+
+fn do_job(shared: &Shared, job: Job) {
+    match job {
+        Job::Drop(value) => drop(value),
+        Job::Perform(waiting) => perform(shared, waiting),
+    }
+}
+
+fn perform(shared: &Shared, mut waiting: Waiting) {
+    let Waiting { endpoint, mut connection, work, since, warned } = waiting;
+    let stuck = match connection.perform(work, TURN) {
+        Outcome::Stuck(work, stuck) => (work, stuck),
+        outcome => return (shared.deliver)(Returned { endpoint, connection, outcome }),
+    };
+    let (work, stuck) = stuck;
+    let late = since.elapsed() > WARN_AFTER;
+    if late && !warned {
+        let path = connection.device.slot().config.path.display().to_string();
+        log::warn!(target: crate::config::LOG_TARGET, "({path}) the poller of ring {} does not leave its burst; waiting for it", stuck.ring);
+    }
+    // The last jobs of a pool that ends are not waited for for ever: the gates are closed, and what pollers can reach stays mapped.
+    if late && shared.line().closed {
+        let outcome = Outcome::Stuck(work, stuck);
+        return (shared.deliver)(Returned { endpoint, connection, outcome });
+    }
+    waiting = Waiting { endpoint, connection, work, since, warned: warned || late };
+    shared.push(Job::Perform(waiting));
+}
