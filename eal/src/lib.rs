@@ -3,6 +3,7 @@
 //! alarms and log levels.
 
 pub mod alarm;
+pub mod args;
 pub mod clock;
 mod config;
 mod eal;
@@ -11,6 +12,7 @@ pub mod gate;
 pub mod lcore;
 pub mod logging;
 pub mod mem;
+pub mod mempool;
 pub mod process;
 mod sync;
 
