@@ -1,0 +1,384 @@
+//! The port: control calls in, commands to the control thread out.
+
+use std::sync::Arc;
+use std::sync::mpsc::{self, Sender};
+use std::thread::JoinHandle;
+
+use eal::{Eal, Memory};
+use nix::sys::eventfd::{EfdFlags, EventFd};
+use pmd_core::{
+    DevArgs, DevInfo, Error, EthDev, Events, Link, MacAddr, PortConfig, PortStats, QueueLimits,
+    QueueStats, RxQueue, RxQueueConfig, TxQueue, TxQueueConfig, event,
+};
+use virtio::Features;
+
+use super::TARGET;
+use super::control::{Command, Control};
+use super::devargs::UserArgs;
+use super::endpoint::Endpoint;
+use super::ring::Ring;
+use super::shared::Shared;
+use crate::queue::{Direction, VirtQueue};
+
+/// Longest frame that is received, in bytes.
+const FRAME_BYTES_MAX: u32 = 9728;
+/// Ethernet header and one VLAN tag.
+const FRAME_OVERHEAD_BYTES: u16 = 18;
+const MTU_MIN: u16 = 68;
+const MTU_MAX: u16 = FRAME_BYTES_MAX as u16 - FRAME_OVERHEAD_BYTES;
+const MTU_DEFAULT: u16 = 1500;
+const DESCRIPTORS_MIN: u16 = 32;
+const DESCRIPTORS_MAX: u16 = 32768;
+/// Smallest buffer that a mergeable receive ring takes, in bytes.
+const RX_BUFFER_BYTES_MIN: u32 = 64;
+
+/// A queue that was set up.
+struct Slot {
+    queue: Arc<VirtQueue>,
+    /// Where its packets come from, by name; empty for transmit.
+    pool: String,
+    /// The counters when they were last cleared.
+    base: QueueStats,
+}
+
+/// A virtio-user port.
+pub(super) struct Port {
+    name: String,
+    devargs: String,
+    args: UserArgs,
+    memory: Memory,
+    config: PortConfig,
+    rx: Vec<Option<Slot>>,
+    tx: Vec<Option<Slot>>,
+    started: bool,
+    mtu: u16,
+    shared: Arc<Shared>,
+    events: Events,
+    control: Option<Handle>,
+}
+
+/// The port's end of its control thread.
+struct Handle {
+    commands: Sender<Command>,
+    wake: Arc<EventFd>,
+    thread: JoinHandle<()>,
+}
+
+impl Handle {
+    /// Sends a command and waits for its answer.
+    fn call(&self, make: impl FnOnce(Sender<Result<(), Error>>) -> Command) -> Result<(), Error> {
+        let (answer, answered) = mpsc::channel();
+        let gone = |_| Error::WrongState {
+            call: "reach the port's control thread",
+            first: "close the port",
+        };
+        self.commands.send(make(answer)).map_err(|_| gone(mpsc::RecvError))?;
+        // A full counter means that the thread is about to look anyway.
+        let _ = self.wake.write(1);
+        answered.recv().map_err(gone)?
+    }
+}
+
+impl Port {
+    /// A port for `args`; a server's socket exists when this returns.
+    pub(super) fn open(eal: &Eal, devargs: &DevArgs, args: &UserArgs) -> Result<Self, Error> {
+        let (sender, events) = event::channel()?;
+        let (commands, received) = mpsc::channel();
+        let shared = Arc::new(Shared::default());
+        let flags = EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC;
+        let wake = EventFd::from_value_and_flags(0, flags)
+            .map_err(|e| Error::io("making the command descriptor of a port", e))?;
+        let wake = Arc::new(wake);
+        let control = Control {
+            name: devargs.name().to_owned(),
+            memory: eal.memory().clone(),
+            endpoint: Endpoint::open(&args.path, args.server)?,
+            wanted: wanted_features(args),
+            queue_pairs: args.queue_pairs,
+            commands: received,
+            wake: Arc::clone(&wake),
+            events: sender,
+            shared: Arc::clone(&shared),
+        };
+        let thread = eal.spawn_control("virtio-user", move || control.run())?;
+        Ok(Self {
+            name: devargs.name().to_owned(),
+            devargs: devargs.arguments(),
+            args: args.clone(),
+            memory: eal.memory().clone(),
+            config: PortConfig { rx_queues: 0, tx_queues: 0 },
+            rx: Vec::new(),
+            tx: Vec::new(),
+            started: false,
+            mtu: MTU_DEFAULT,
+            shared,
+            events,
+            control: Some(Handle { commands, wake, thread }),
+        })
+    }
+
+    fn must_be_stopped(&self, call: &'static str) -> Result<(), Error> {
+        if self.started {
+            return Err(Error::WrongState { call, first: "stop the port" });
+        }
+        self.must_be_open(call).map(|_| ())
+    }
+
+    fn must_be_open(&self, call: &'static str) -> Result<&Handle, Error> {
+        self.control.as_ref().ok_or(Error::WrongState { call, first: "create the port anew" })
+    }
+
+    fn limits(&self) -> QueueLimits {
+        QueueLimits {
+            max_queues: self.args.queue_pairs,
+            min_descriptors: DESCRIPTORS_MIN,
+            max_descriptors: DESCRIPTORS_MAX,
+            descriptor_align: 1,
+            default_descriptors: self.args.queue_size,
+        }
+    }
+
+    /// The ring has the size of the device string, whatever is asked for here; more than any ring can have is an error.
+    fn check_descriptors(&self, descriptors: u16) -> Result<(), Error> {
+        if descriptors > DESCRIPTORS_MAX {
+            return Err(Error::OutOfRange {
+                what: "number of descriptors",
+                value: descriptors.into(),
+                min: DESCRIPTORS_MIN.into(),
+                max: DESCRIPTORS_MAX.into(),
+            });
+        }
+        let size = self.args.queue_size;
+        if descriptors != 0 && descriptors != size {
+            log::debug!(target: TARGET, "{}: {descriptors} descriptors asked for, the ring has queue_size={size}", self.name);
+        }
+        Ok(())
+    }
+
+    /// A frame must fit one buffer when buffers cannot be merged.
+    fn check_room(&self, room_bytes: u32) -> Result<(), Error> {
+        let frame = u32::from(self.mtu + FRAME_OVERHEAD_BYTES);
+        let need_bytes = if self.args.mergeable { RX_BUFFER_BYTES_MIN } else { frame };
+        if room_bytes < need_bytes {
+            return Err(Error::MbufTooSmall { room_bytes, need_bytes });
+        }
+        Ok(())
+    }
+
+    /// The rings of the port: receive queue `q` is ring `2q`, transmit queue `q` ring `2q + 1` (virtio 1.2, 5.1.2).
+    fn rings(&self) -> Result<Vec<Ring>, Error> {
+        let missing = Error::WrongState { call: "start", first: "set up every queue" };
+        let side = |slots: &[Option<Slot>], offset: u16| -> Option<Vec<Ring>> {
+            let ring = |(index, slot): (u16, &Option<Slot>)| {
+                Some(Ring::new(index, Arc::clone(&slot.as_ref()?.queue)))
+            };
+            (offset..).step_by(2).zip(slots).map(ring).collect()
+        };
+        let (Some(mut rings), Some(tx)) = (side(&self.rx, 0), side(&self.tx, 1)) else {
+            return Err(missing);
+        };
+        rings.extend(tx);
+        rings.sort_by_key(|ring| ring.index);
+        if rings.is_empty() { Err(missing) } else { Ok(rings) }
+    }
+
+    fn slot(&self, rx: bool, queue: u16) -> Result<&Slot, Error> {
+        let slots = if rx { &self.rx } else { &self.tx };
+        let none = Error::NoQueue { queue, queues: slots.len() as u16 };
+        slots.get(usize::from(queue)).and_then(Option::as_ref).ok_or(none)
+    }
+
+    fn make(&self, direction: Direction, pool: Option<&pmd_core::MbufPool>) -> Result<Slot, Error> {
+        let queue =
+            VirtQueue::create(&self.memory, direction, self.args.queue_size, pool.cloned())?;
+        let pool = pool.map(|pool| pool.records().name().to_owned()).unwrap_or_default();
+        Ok(Slot { queue: Arc::new(queue), pool, base: QueueStats::default() })
+    }
+}
+
+/// What is accepted where it is offered.
+fn wanted_features(args: &UserArgs) -> Features {
+    let mut wanted = Features::VERSION_1 | Features::PROTOCOL_FEATURES;
+    wanted.set(Features::MRG_RXBUF, args.mergeable);
+    wanted.set(Features::MQ, args.queue_pairs > 1);
+    wanted
+}
+
+impl EthDev for Port {
+    fn info(&self) -> DevInfo {
+        DevInfo {
+            name: self.name.clone(),
+            driver: "net_virtio_user",
+            devargs: self.devargs.clone(),
+            socket: 0,
+            rx: self.limits(),
+            tx: self.limits(),
+            max_mac_addrs: 64,
+            min_rx_buffer_bytes: RX_BUFFER_BYTES_MIN,
+            max_rx_packet_bytes: FRAME_BYTES_MAX,
+            max_mtu: MTU_MAX,
+            max_tx_segments: u16::MAX,
+        }
+    }
+
+    fn configure(&mut self, config: &PortConfig) -> Result<(), Error> {
+        self.must_be_stopped("configure")?;
+        let max = self.args.queue_pairs;
+        let counts = [
+            ("number of receive queues", config.rx_queues),
+            ("number of transmit queues", config.tx_queues),
+        ];
+        for (what, value) in counts {
+            if value > max {
+                return Err(Error::OutOfRange {
+                    what,
+                    value: value.into(),
+                    min: 0,
+                    max: max.into(),
+                });
+            }
+        }
+        self.rx.resize_with(config.rx_queues.into(), || None);
+        self.tx.resize_with(config.tx_queues.into(), || None);
+        self.config = *config;
+        Ok(())
+    }
+
+    fn config(&self) -> PortConfig {
+        self.config
+    }
+
+    fn setup_rx(&mut self, queue: u16, config: &RxQueueConfig) -> Result<(), Error> {
+        self.must_be_stopped("set up a receive queue")?;
+        self.check_descriptors(config.descriptors)?;
+        self.check_room(config.pool.data_room())?;
+        let queues = self.config.rx_queues;
+        let at = self.rx.get(usize::from(queue)).ok_or(Error::NoQueue { queue, queues })?;
+        // The same again changes nothing, and handles of the queue stay good.
+        if at.as_ref().is_some_and(|slot| slot.pool == config.pool.records().name()) {
+            return Ok(());
+        }
+        self.rx[usize::from(queue)] = Some(self.make(Direction::Rx, Some(&config.pool))?);
+        Ok(())
+    }
+
+    fn setup_tx(&mut self, queue: u16, config: &TxQueueConfig) -> Result<(), Error> {
+        self.must_be_stopped("set up a transmit queue")?;
+        self.check_descriptors(config.descriptors)?;
+        let queues = self.config.tx_queues;
+        let at = self.tx.get(usize::from(queue)).ok_or(Error::NoQueue { queue, queues })?;
+        if at.is_none() {
+            self.tx[usize::from(queue)] = Some(self.make(Direction::Tx, None)?);
+        }
+        Ok(())
+    }
+
+    fn start(&mut self) -> Result<(), Error> {
+        self.must_be_stopped("start")?;
+        let rings = self.rings()?;
+        self.must_be_open("start")?.call(|answer| Command::Start(rings, answer))?;
+        self.started = true;
+        Ok(())
+    }
+
+    fn stop(&mut self) -> Result<(), Error> {
+        if let (true, Some(control)) = (self.started, &self.control) {
+            control.call(Command::Stop)?;
+            self.started = false;
+        }
+        Ok(())
+    }
+
+    fn close(&mut self) -> Result<(), Error> {
+        let Some(control) = &self.control else { return Ok(()) };
+        control.call(Command::Close)?;
+        self.started = false;
+        if let Some(control) = self.control.take() {
+            // It has answered and has nothing left to do; that it panicked would be in the log.
+            let _ = control.thread.join();
+        }
+        self.rx.clear();
+        self.tx.clear();
+        self.config = PortConfig { rx_queues: 0, tx_queues: 0 };
+        Ok(())
+    }
+
+    fn is_started(&self) -> bool {
+        self.started
+    }
+
+    fn link(&self) -> Link {
+        let up = self.shared.link_up();
+        Link { up, speed_mbps: self.args.speed_mbps }
+    }
+
+    fn mac(&self) -> MacAddr {
+        self.args.mac
+    }
+
+    fn mtu(&self) -> u16 {
+        self.mtu
+    }
+
+    fn set_mtu(&mut self, mtu: u16) -> Result<(), Error> {
+        if !(MTU_MIN..=MTU_MAX).contains(&mtu) {
+            return Err(Error::OutOfRange {
+                what: "MTU",
+                value: mtu.into(),
+                min: MTU_MIN.into(),
+                max: MTU_MAX.into(),
+            });
+        }
+        self.mtu = mtu;
+        Ok(())
+    }
+
+    fn stats(&self) -> PortStats {
+        let since = |slots: &[Option<Slot>]| -> Vec<QueueStats> {
+            slots.iter().flatten().map(|slot| slot.queue.stats().since(&slot.base)).collect()
+        };
+        PortStats::sum(since(&self.rx), since(&self.tx))
+    }
+
+    fn queue_stats(&self, rx: bool, queue: u16) -> Option<QueueStats> {
+        let slot = self.slot(rx, queue).ok()?;
+        Some(slot.queue.stats().since(&slot.base))
+    }
+
+    fn reset_stats(&mut self) {
+        for slot in self.rx.iter_mut().chain(&mut self.tx).flatten() {
+            slot.base = slot.queue.stats();
+        }
+    }
+
+    fn claim_rx(&mut self, queue: u16, holder: &str) -> Result<RxQueue, Error> {
+        self.slot(true, queue)?.queue.claim_rx(holder).map_err(|error| numbered(error, queue))
+    }
+
+    fn claim_tx(&mut self, queue: u16, holder: &str) -> Result<TxQueue, Error> {
+        self.slot(false, queue)?.queue.claim_tx(holder).map_err(|error| numbered(error, queue))
+    }
+
+    fn events(&self) -> &Events {
+        &self.events
+    }
+}
+
+impl Drop for Port {
+    fn drop(&mut self) {
+        let Err(error) = self.close() else { return };
+        log::error!(target: TARGET, "{}: {error}; its rings are kept until then", self.name);
+        if let Some(control) = &self.control {
+            let _ = control.commands.send(Command::Abandon);
+            let _ = control.wake.write(1);
+        }
+    }
+}
+
+/// A virtqueue does not know which of a port's queues it is.
+fn numbered(error: Error, queue: u16) -> Error {
+    match error {
+        Error::Claimed { holder, .. } => Error::Claimed { queue, holder },
+        other => other,
+    }
+}
