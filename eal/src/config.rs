@@ -51,8 +51,10 @@ pub struct EalConfig {
     pub no_pci: bool,
     /// Widest SIMD registers that data paths may use, in bits.
     pub max_simd_bits: u16,
-    /// Log levels by component.
+    /// Log levels by component; for [`logging::init`](crate::logging::init), which the application calls.
     pub log: LogConfig,
+    /// Options that were given and change nothing; the start-up logs them.
+    pub ignored: Vec<String>,
 }
 
 impl Default for EalConfig {
@@ -76,6 +78,7 @@ impl Default for EalConfig {
             no_pci: false,
             max_simd_bits: 256,
             log: LogConfig::default(),
+            ignored: Vec::new(),
         }
     }
 }

@@ -284,13 +284,13 @@ impl Error {
     fn fmt_option(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::UnknownOption { option, nearest: Some(nearest) } => {
-                write!(f, "unknown option '{option}'; did you mean '{nearest}'?")
+                write!(f, "unknown option '{option}'; did you mean '--{nearest}'?")
             }
             Self::UnknownOption { option, nearest: None } => {
                 write!(f, "unknown option '{option}'; -h lists them")
             }
             Self::AmbiguousOption { option, candidates } => {
-                write!(f, "option '{option}' is ambiguous: {}", candidates.join(", "))
+                write!(f, "option '{option}' is ambiguous: --{}", candidates.join(", --"))
             }
             Self::OptionValue { option, value: Some(value), allowed } => {
                 write!(f, "option {option}: invalid value '{value}'; allowed: {allowed}")
