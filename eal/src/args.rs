@@ -22,6 +22,8 @@ use crate::config::{EalConfig, HugePolicy, ProcessType};
 use crate::error::Error;
 use crate::lcore::{self, LcoreMap};
 
+pub use options::distance;
+use options::{Effect, Takes};
 use options::{Effect, Takes};
 
 /// File prefix when none is given.

@@ -226,8 +226,8 @@ fn nearest(name: &str) -> Option<&'static str> {
     (edits <= (name.len() / 3).max(1)).then_some(best)
 }
 
-/// Levenshtein distance in bytes.
-fn distance(one: &str, two: &str) -> usize {
+/// How many bytes must be put in, taken out or replaced to make `one` of `two` (Levenshtein): for "did you mean". the edits that turn one word into the other, for "did you mean".
+pub fn distance(one: &str, two: &str) -> usize {
     let mut row: Vec<usize> = (0..=two.len()).collect();
     for (i, a) in one.bytes().enumerate() {
         let mut corner = row[0];
