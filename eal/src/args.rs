@@ -24,7 +24,6 @@ use crate::lcore::{self, LcoreMap};
 
 pub use options::distance;
 use options::{Effect, Takes};
-use options::{Effect, Takes};
 
 /// File prefix when none is given.
 pub const DEFAULT_PREFIX: &str = "rte";
