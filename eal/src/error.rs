@@ -47,6 +47,11 @@ pub enum Error {
         /// Alignment asked for in bytes.
         align: u64,
     },
+    /// A ring cannot have this capacity.
+    RingCapacity {
+        /// Elements asked for.
+        capacity: usize,
+    },
     /// Only the primary process can do this.
     PrimaryOnly,
     /// A name is empty, too long, or taken.
@@ -169,6 +174,7 @@ impl fmt::Display for Error {
             | Self::Reservation { .. }
             | Self::Extent { .. }
             | Self::Name { .. }
+            | Self::RingCapacity { .. }
             | Self::TableFull { .. } => self.fmt_memory(f),
             Self::PrimaryOnly
             | Self::PrimaryRunning { .. }
@@ -230,6 +236,9 @@ impl Error {
                  the length must be above 0, the alignment a power of two"
             ),
             Self::Name { name, problem } => write!(f, "name '{name}': {problem}"),
+            Self::RingCapacity { capacity } => {
+                write!(f, "a ring of {capacity} elements cannot be: it has from 1 to {}", 1 << 30)
+            }
             Self::TableFull { table, limit } => {
                 write!(f, "the table of {table} is full ({limit} entries)")
             }

@@ -14,6 +14,9 @@ pub mod logging;
 pub mod mem;
 pub mod mempool;
 pub mod process;
+pub mod ring;
+mod runtime;
+mod share;
 mod sync;
 
 pub use config::{EalConfig, HugePolicy, ProcessType};

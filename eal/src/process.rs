@@ -4,12 +4,14 @@
 //! table in the private header, which gives it an [`OwnerId`]. What a process owns is marked with that id,
 //! so that what a dead one held can be found and freed.
 
+mod reaper;
 mod table;
 mod watch;
 
 use std::fmt;
 use std::num::NonZeroU32;
 
+pub(crate) use reaper::Reaper;
 pub use table::MAX_PROCESSES;
 pub(crate) use table::ProcessTable;
 pub(crate) use watch::{ProcessFd, peer_process};

@@ -85,6 +85,7 @@ impl Extents {
     }
 
     /// Bytes that are free.
+    #[cfg(test)]
     pub fn free_bytes(&self) -> u64 {
         self.free.values().sum()
     }

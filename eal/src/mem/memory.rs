@@ -65,7 +65,7 @@ pub(super) struct Parts {
     pub primary: bool,
     pub choice: Choice,
     /// Kept until the mapping has gone: a secondary's connection to its primary.
-    pub membership: Option<Box<dyn Any + Send + Sync>>,
+    pub _membership: Option<Box<dyn Any + Send + Sync>>,
 }
 
 struct Inner {
@@ -275,6 +275,20 @@ impl Memory {
             (parts.private.fd(), parts.private.page_bytes()),
             (parts.data.fd(), parts.data.page_bytes()),
         ]
+    }
+
+    /// Bytes of address space reserved for the private and the data file.
+    pub(crate) fn reserved_lens(&self) -> (u64, u64) {
+        (self.reserved(FileKind::Private), self.reserved(FileKind::Data))
+    }
+
+    /// Decides for good which pages the data file has, before it is handed to another process.
+    pub(crate) fn settle(&self) -> Result<(), Error> {
+        let mut space = self.space(FileKind::Data);
+        if self.data_committed() == 0 {
+            self.grow(&mut space, FileKind::Data, 1, 1)?;
+        }
+        Ok(())
     }
 
     /// Bytes of address space reserved for a file.

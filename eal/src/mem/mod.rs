@@ -39,6 +39,7 @@ use std::fmt;
 
 pub use local::LocalContext;
 pub use memory::{InUseCheck, Memory, WeakMemory};
+pub(crate) use startup::Invitation;
 
 /// One of the two files of a window.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

@@ -139,7 +139,7 @@ impl Memory {
             iova_base: config.iova_base,
             primary: true,
             choice,
-            membership: None,
+            _membership: None,
         });
         memory.start(config, page_bytes)?;
         Ok(memory)
@@ -187,7 +187,7 @@ impl Memory {
             iova_base,
             primary: false,
             choice,
-            membership: Some(membership),
+            _membership: Some(membership),
         }))
     }
 
