@@ -1,1 +1,23 @@
-//! placeholder
+//! The driver side of virtio: ports whose device is a vhost-user backend (`virtio_user`), with the seam ready for PCI.
+//!
+//! # Concept
+//!
+//! A [`queue::VirtQueue`] is one ring with its table of posted mbufs; its pollers are handed out as `RxQueue` and `TxQueue`. A
+//! [`transport::Transport`] is how the device is told about it. [`user`] puts both together over a vhost-user
+//! socket, as client or as server.
+//!
+//! # Threading rule
+//!
+//! One thread per queue polls. One control thread per port speaks to the device; it changes a queue only with its
+//! gate closed, which waits for the end of a burst and never for the next one.
+//!
+//! # Distrust
+//!
+//! The device's used entries are read once, checked against the private table, and the copy used. A device that breaks the
+//! rules costs itself the queue, never the process.
+
+pub mod queue;
+pub mod transport;
+pub mod user;
+
+pub use user::VirtioUserDriver;

@@ -1,0 +1,244 @@
+//! The queue block: what control and pollers of one virtqueue share, in the private file.
+//!
+//! ```text
+//! | gate (2 lines) | configuration | claim | progress | counters | table: one slot per descriptor |
+//! ```
+//!
+//! No peer can write any of it. Everything in it is an offset, a count or a handle, so any process of the `Eal` can use it
+//! wherever its window lies.
+#![allow(unsafe_code, reason = "lies in memory shared by the processes of an Eal")]
+
+use std::cell::UnsafeCell;
+use std::mem::{offset_of, size_of};
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use eal::gate::GateWords;
+use virtio::Features;
+
+/// What a poller needs to know of its ring. Plain data, written by control while the gate is closed.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(64))]
+pub(crate) struct QueueConfig {
+    /// The ring's start in the data file.
+    pub ring_offset: u64,
+    /// What was negotiated.
+    pub features: u64,
+    /// The zeroed header in the data file, for packets without headroom.
+    pub header_offset: u64,
+    /// Entries of the ring.
+    pub size: u16,
+    /// The port, for received packets.
+    pub port: u16,
+}
+
+impl QueueConfig {
+    pub fn features(&self) -> Features {
+        Features::from_bits_retain(self.features)
+    }
+}
+
+/// How far the poller is: running counts, whose low 16 bits are ring indices.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub(crate) struct Progress {
+    /// Used entries consumed. Stored before any of their descriptors is posted again.
+    pub used: AtomicU32,
+    /// Heads made available. Stored before the index is published.
+    pub avail: AtomicU32,
+    /// 1: published while the device's flag said that it wants no kick, and not confirmed since.
+    pub unconfirmed: AtomicU32,
+    /// Not 0: the device broke a rule (see `BreakReason`).
+    pub broken: AtomicU32,
+}
+
+/// What a queue has counted. One writer at a time: the poller, or control with the gate closed.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub(crate) struct Counters {
+    pub packets: AtomicU64,
+    pub bytes: AtomicU64,
+    /// Packets dropped because something was wrong with them.
+    pub errors: AtomicU64,
+    /// Packets that were lost with a poller's process, or with the device.
+    pub lost: AtomicU64,
+    /// Times the pool had no mbuf for a free descriptor.
+    pub no_mbuf: AtomicU64,
+    pub kicks: AtomicU64,
+}
+
+/// Adds to a counter of which the caller is the one writer: no locked instruction.
+#[inline(always)]
+pub(crate) fn add(counter: &AtomicU64, n: u64) {
+    counter.store(counter.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
+}
+
+/// The claim word on a line of its own: the owner id of the process that polls, or 0.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub(crate) struct ClaimWord(pub AtomicU32);
+
+/// The fixed part of a queue block; the table follows it.
+#[repr(C)]
+pub(crate) struct QueueBlock {
+    pub gate: GateWords,
+    config: UnsafeCell<QueueConfig>,
+    pub claim: ClaimWord,
+    pub progress: Progress,
+    pub counters: Counters,
+}
+
+const _: () = {
+    assert!(size_of::<GateWords>() == 128);
+    assert!(offset_of!(QueueBlock, config) == 128);
+    assert!(offset_of!(QueueBlock, claim) == 192);
+    assert!(offset_of!(QueueBlock, progress) == 256);
+    assert!(offset_of!(QueueBlock, counters) == 320);
+    assert!(size_of::<QueueBlock>() == 384);
+    assert!(offset_of!(QueueConfig, size) == 24);
+    assert!(offset_of!(Progress, broken) == 12);
+};
+
+impl QueueBlock {
+    /// Bytes of a block for a ring of `size` entries, its table included.
+    pub const fn bytes(size: u16) -> u64 {
+        (size_of::<Self>() + size_of::<u64>() * size as usize) as u64
+    }
+
+    /// Makes zeroed memory at `place` a block with a closed gate.
+    ///
+    /// # Safety
+    ///
+    /// `place` has [`QueueBlock::bytes`] zeroed bytes, aligned to 64, that nobody else uses yet.
+    pub unsafe fn init(place: NonNull<Self>) {
+        // SAFETY: the gate is the block's first field and nobody uses it yet.
+        unsafe { GateWords::init(place.cast()) };
+    }
+
+    /// A copy of the configuration.
+    ///
+    /// # Safety
+    ///
+    /// The caller is inside the gate, or is control with the gate closed.
+    pub unsafe fn config(&self) -> QueueConfig {
+        // SAFETY: by the gate protocol nobody writes now.
+        unsafe { self.config.get().read() }
+    }
+
+    /// Replaces the configuration.
+    ///
+    /// # Safety
+    ///
+    /// The caller is control, serialised, with the gate closed and the poller outside.
+    pub unsafe fn set_config(&self, config: QueueConfig) {
+        // SAFETY: by the gate protocol nobody reads now.
+        unsafe { self.config.get().write(config) }
+    }
+}
+
+/// What a table slot says of its descriptor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Slot {
+    /// The driver has it.
+    Free,
+    /// It is the head of a posted chain that carries the mbuf `handle`, posted as number `position`.
+    Head {
+        handle: u32,
+        position: u32,
+    },
+    /// It is a further descriptor of the chain with that head.
+    Part {
+        head: u16,
+    },
+}
+
+/// Marks a [`Slot::Part`]; handles are below it (the private file is smaller than 128 GiB).
+const PART: u64 = 1 << 31;
+
+impl Slot {
+    const fn encode(self) -> u64 {
+        match self {
+            Self::Free => 0,
+            Self::Head { handle, position } => (position as u64) << 32 | handle as u64,
+            Self::Part { head } => PART | head as u64,
+        }
+    }
+
+    const fn decode(word: u64) -> Self {
+        let low = word as u32;
+        match low {
+            0 => Self::Free,
+            low if low as u64 & PART != 0 => Self::Part { head: low as u16 },
+            handle => Self::Head { handle, position: (word >> 32) as u32 },
+        }
+    }
+}
+
+/// The descriptor-to-mbuf table of a queue.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Table {
+    slots: NonNull<AtomicU64>,
+    mask: u16,
+}
+
+// SAFETY: the slots are atomics in the window that the holder keeps mapped.
+unsafe impl Send for Table {}
+
+impl Table {
+    /// The table behind `block`.
+    ///
+    /// # Safety
+    ///
+    /// `block` was made for `size` entries, a power of two, and stays mapped while the value is used.
+    pub unsafe fn of(block: NonNull<QueueBlock>, size: u16) -> Self {
+        // SAFETY: the table lies directly behind the fixed part (`QueueBlock::bytes`).
+        let slots = unsafe { block.add(1) };
+        Self { slots: slots.cast(), mask: size - 1 }
+    }
+
+    #[inline(always)]
+    fn word(&self, id: u16) -> &AtomicU64 {
+        let at = self.slots.as_ptr().wrapping_add(usize::from(id & self.mask));
+        // SAFETY: the masked index lies in the table, which stays mapped (contract of `of`).
+        unsafe { &*at }
+    }
+
+    /// What descriptor `id` (masked) is.
+    #[inline(always)]
+    pub fn get(&self, id: u16) -> Slot {
+        Slot::decode(self.word(id).load(Ordering::Acquire))
+    }
+
+    /// Writes what descriptor `id` (masked) is. Stores are not reordered with earlier ones.
+    #[inline(always)]
+    pub fn set(&self, id: u16, slot: Slot) {
+        self.word(id).store(slot.encode(), Ordering::Release);
+    }
+
+    /// The ids and mbufs of all posted chains.
+    pub fn heads(&self) -> impl Iterator<Item = (u16, u32, u32)> {
+        let table = *self;
+        (0..=self.mask).filter_map(move |id| match table.get(id) {
+            Slot::Head { handle, position } => Some((id, handle, position)),
+            _ => None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_survive_encoding() {
+        for slot in [
+            Slot::Free,
+            Slot::Head { handle: 1, position: 0 },
+            Slot::Head { handle: 0x7FFF_FFFF, position: u32::MAX },
+            Slot::Part { head: 0 },
+            Slot::Part { head: 32767 },
+        ] {
+            assert_eq!(Slot::decode(slot.encode()), slot);
+        }
+    }
+}

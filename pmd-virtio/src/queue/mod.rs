@@ -1,0 +1,346 @@
+//! Virtqueues of the driver side: control and pollers.
+//!
+//! [`VirtQueue`] is control's handle. What it shares with pollers, of this process or another, is the queue block in the
+//! private file; see `docs/architecture.md`, sections 5 and 8.
+//!
+//! | state | gate | device | table |
+//! |---|---|---|---|
+//! | idle | closed | does not run the ring | empty |
+//! | prepared | closed | does not run the ring | receive: a buffer under every descriptor |
+//! | running | open | runs it | what is posted |
+//! | stopped | closed | does not run it any more | what was posted, until drained |
+//!
+//! Threading: control calls on one queue come from one thread at a time; pollers need not be told.
+#![allow(unsafe_code, reason = "works on the queue block with the gate closed")]
+
+mod block;
+mod claim;
+mod prefetch;
+mod recover;
+mod rx;
+mod shared;
+mod tx;
+
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use eal::gate::ControlGate;
+use eal::{Memory, OwnerId};
+use pmd_core::{Error, Mbuf, MbufPool, QueueStats, RxQueue, TxQueue};
+use virtio::Features;
+use virtio::layout::{AVAIL_NO_INTERRUPT, RingLayout};
+
+use block::{QueueConfig, Slot};
+use claim::Claim;
+use shared::{QueueShared, Signals};
+
+/// Packets of one pass through the stages.
+const BATCH: usize = 32;
+
+/// How long control waits for a poller to leave its burst.
+const CLOSE_DEADLINE: Duration = Duration::from_secs(1);
+
+/// Which way packets go, seen from the driver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// From the device.
+    Rx,
+    /// To the device.
+    Tx,
+}
+
+/// Where the parts of a ring are, as the device is told: IOVAs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RingAddresses {
+    /// The descriptor table.
+    pub desc: u64,
+    /// The available ring.
+    pub avail: u64,
+    /// The used ring.
+    pub used: u64,
+}
+
+/// Why a queue was taken out of service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+enum BreakReason {
+    UsedIndex = 1,
+    UsedElement = 2,
+}
+
+impl BreakReason {
+    const fn text(raw: u32) -> Option<&'static str> {
+        match raw {
+            0 => None,
+            1 => Some("the device's used.idx counts more buffers than it was given"),
+            _ => Some("a used element names a buffer that the device does not have"),
+        }
+    }
+}
+
+/// Control's handle on one virtqueue.
+#[derive(Debug)]
+pub struct VirtQueue {
+    shared: Arc<QueueShared>,
+    signals: Arc<Signals>,
+    direction: Direction,
+    queue: u16,
+    port: u16,
+    pool: Option<MbufPool>,
+}
+
+/// What a queue is made from.
+#[derive(Clone, Debug)]
+pub struct QueueSetup {
+    /// Which way packets go.
+    pub direction: Direction,
+    /// Entries of the ring: a power of two up to 32768.
+    pub size: u16,
+    /// The queue's number on its port, for messages.
+    pub queue: u16,
+    /// The port, for received packets.
+    pub port: u16,
+    /// Receive: where mbufs come from.
+    pub pool: Option<MbufPool>,
+    /// A name under which other processes find the queue.
+    pub name: Option<String>,
+}
+
+impl VirtQueue {
+    /// Makes a queue: ring, block, table and eventfds. Its gate is closed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotPowerOfTwo`]; [`Error::Eal`] when there is no memory; [`Error::Io`] when there are no descriptors.
+    pub fn with_setup(memory: &Memory, setup: QueueSetup) -> Result<Self, Error> {
+        let QueueSetup { direction, size, queue, port, pool, name } = setup;
+        if !size.is_power_of_two() || size > virtio::layout::MAX_RING_SIZE {
+            return Err(Error::NotPowerOfTwo { value: size.into() });
+        }
+        if direction == Direction::Rx && pool.is_none() {
+            return Err(Error::WrongState { call: "make a receive queue", first: "make a pool" });
+        }
+        let signals = Arc::new(Signals::new()?);
+        let shared = QueueShared::create(memory, name.as_deref(), size, Arc::clone(&signals))?;
+        let queue = Self { shared: Arc::new(shared), signals, direction, queue, port, pool };
+        queue.configure(Features::VERSION_1);
+        Ok(queue)
+    }
+
+    /// Makes a queue without a name, number 0 of port 0.
+    ///
+    /// # Errors
+    ///
+    /// As [`VirtQueue::with_setup`].
+    pub fn create(
+        memory: &Memory,
+        direction: Direction,
+        size: u16,
+        pool: Option<MbufPool>,
+    ) -> Result<Self, Error> {
+        let setup = QueueSetup { direction, size, queue: 0, port: 0, pool, name: None };
+        Self::with_setup(memory, setup)
+    }
+
+    /// Entries of the ring.
+    pub fn size(&self) -> u16 {
+        self.shared.rings.size()
+    }
+
+    /// Which way packets go.
+    pub fn direction(&self) -> Direction {
+        self.direction
+    }
+
+    /// Where the ring is.
+    pub fn addresses(&self) -> RingAddresses {
+        let layout = RingLayout::new(self.size());
+        let desc = self.shared.memory.iova_base() + self.shared.ring_offset;
+        let (avail, used) = (desc + layout.avail_offset(), desc + layout.used_offset());
+        RingAddresses { desc, avail, used }
+    }
+
+    /// The eventfd by which the driver wakes the device.
+    pub fn kick(&self) -> BorrowedFd<'_> {
+        self.signals.kick.as_fd()
+    }
+
+    /// The eventfd by which the device wakes the driver.
+    pub fn call(&self) -> BorrowedFd<'_> {
+        self.signals.call.as_fd()
+    }
+
+    fn gate(&self) -> ControlGate {
+        let fences = self.shared.memory.fences();
+        // SAFETY: the gate is the block's first field, initialised at creation, and stays mapped while self lives; control calls
+        // are serialised by the caller (module documentation).
+        unsafe { ControlGate::new(self.shared.block_ptr().cast(), fences) }
+    }
+
+    /// Lets pollers in.
+    pub fn open(&self) {
+        self.gate().open();
+    }
+
+    /// Keeps pollers out and waits for a burst that is under way.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Quarantined`] when the poller does not leave in a second. The gate stays closed; call again.
+    pub fn close(&self) -> Result<(), Error> {
+        self.gate().close(CLOSE_DEADLINE).map_err(|_| Error::Quarantined { queue: self.queue })
+    }
+
+    fn configure(&self, features: Features) {
+        let config = QueueConfig {
+            ring_offset: self.shared.ring_offset,
+            features: features.bits(),
+            header_offset: self.shared.header_offset,
+            size: self.size(),
+            port: self.port,
+        };
+        // SAFETY: the gate is closed and control is serialised (callers).
+        unsafe { self.shared.block().set_config(config) };
+    }
+
+    /// Makes the ring new: gives back every mbuf of the table, zeroes indices, posts receive buffers, takes over `features`.
+    /// The gate must be closed and the device must not run the ring. The ring's base is 0.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::WrongState`] when the gate is open.
+    pub fn prepare(&self, features: Features) -> Result<(), Error> {
+        if !self.gate().is_closed() {
+            return Err(Error::WrongState { call: "prepare a queue", first: "close its gate" });
+        }
+        self.drain();
+        let (rings, progress) = (&self.shared.rings, &self.shared.block().progress);
+        progress.used.store(0, Ordering::Relaxed);
+        progress.avail.store(0, Ordering::Relaxed);
+        progress.unconfirmed.store(0, Ordering::Relaxed);
+        progress.broken.store(0, Ordering::Relaxed);
+        rings.publish_avail(0);
+        rings.publish_used(0);
+        rings.set_used_flags(0);
+        rings.set_avail_flags(AVAIL_NO_INTERRUPT);
+        self.configure(features);
+        if self.direction == Direction::Rx {
+            self.fill(features.header_bytes() as u16);
+        }
+        Ok(())
+    }
+
+    /// Posts a buffer under every free descriptor, as far as the pool has them. The gate is closed.
+    fn fill(&self, header_bytes: u16) -> usize {
+        let Some(pool) = &self.pool else { return 0 };
+        let (shared, progress) = (&*self.shared, &self.shared.block().progress);
+        let (bias, room) = (shared.iova_bias(), pool.data_room());
+        let old = progress.avail.load(Ordering::Acquire);
+        let mut avail = old;
+        for id in (0..self.size()).filter(|&id| shared.table.get(id) == Slot::Free) {
+            let Some(mbuf) = pool.take() else { break };
+            rx::post(shared, bias, room, header_bytes, (id, avail), mbuf);
+            avail = avail.wrapping_add(1);
+        }
+        shared.publish(old, avail);
+        avail.wrapping_sub(old) as usize
+    }
+
+    /// Gives back every mbuf of the table and returns how many. The gate must be closed and the device must not run the
+    /// ring.
+    pub fn drain(&self) -> usize {
+        let mut drained = 0;
+        for id in 0..self.size() {
+            match self.shared.table.get(id) {
+                Slot::Free => continue,
+                Slot::Head { handle, .. } => {
+                    self.give_back(id, handle);
+                    drained += 1;
+                }
+                Slot::Part { .. } => self.shared.table.set(id, Slot::Free),
+            }
+        }
+        drained
+    }
+
+    /// Takes one mbuf out of the table and gives it to its pool: ours, then out of the table, then free.
+    fn give_back(&self, id: u16, handle: u32) {
+        let record = self.shared.record(handle);
+        // SAFETY: the table says that the record is this queue's, whose gate is closed.
+        let head = unsafe { &record.as_ref().head };
+        head.owner.store(self.shared.memory.owner().raw(), Ordering::Release);
+        self.shared.table.set(id, Slot::Free);
+        // SAFETY: the record and its further segments were the queue's, and the slot is cleared.
+        drop(unsafe { Mbuf::from_record(record) });
+    }
+
+    /// Hands out the receive queue.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Claimed`], or [`Error::WrongState`] when it is a transmit queue.
+    pub fn claim_rx(&self, holder: &str) -> Result<RxQueue, Error> {
+        let Some(pool) = self.pool.clone().filter(|_| self.direction == Direction::Rx) else {
+            return Err(WRONG_DIRECTION);
+        };
+        let claim = Claim::take(&self.shared, self.queue, holder)?;
+        Ok(RxQueue::new(rx::RxPoller::new(claim, pool)))
+    }
+
+    /// Hands out the transmit queue.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Claimed`], or [`Error::WrongState`] when it is a receive queue.
+    pub fn claim_tx(&self, holder: &str) -> Result<TxQueue, Error> {
+        if self.direction != Direction::Tx {
+            return Err(WRONG_DIRECTION);
+        }
+        let claim = Claim::take(&self.shared, self.queue, holder)?;
+        Ok(TxQueue::new(tx::TxPoller::new(claim)))
+    }
+
+    /// The queue's counters.
+    pub fn stats(&self) -> QueueStats {
+        self.shared.stats()
+    }
+
+    /// Why the queue is out of service, if the device broke a rule since it was last prepared.
+    pub fn broken(&self) -> Option<&'static str> {
+        BreakReason::text(self.shared.block().progress.broken.load(Ordering::Acquire))
+    }
+
+    /// The process that holds the claim.
+    pub fn claimed_by(&self) -> Option<OwnerId> {
+        OwnerId::from_raw(self.shared.block().claim.0.load(Ordering::Acquire))
+    }
+}
+
+const WRONG_DIRECTION: Error =
+    Error::WrongState { call: "claim the queue", first: "ask for the other direction" };
+
+/// Claims the queue that another process made under `name`, to poll it from this one.
+///
+/// # Errors
+///
+/// [`Error::WrongState`] when there is no such queue; [`Error::Claimed`].
+pub fn attach_rx(memory: &Memory, name: &str, pool: MbufPool) -> Result<RxQueue, Error> {
+    Ok(RxQueue::new(rx::RxPoller::new(attach(memory, name)?, pool)))
+}
+
+/// Claims the transmit queue that another process made under `name`.
+///
+/// # Errors
+///
+/// As [`attach_rx`].
+pub fn attach_tx(memory: &Memory, name: &str) -> Result<TxQueue, Error> {
+    Ok(TxQueue::new(tx::TxPoller::new(attach(memory, name)?)))
+}
+
+fn attach(memory: &Memory, name: &str) -> Result<Claim, Error> {
+    let missing = Error::WrongState { call: "attach to a queue", first: "make it in the primary" };
+    let shared = Arc::new(QueueShared::attach(memory, name).ok_or(missing)??);
+    Claim::take(&shared, 0, "this process")
+}

@@ -1,0 +1,260 @@
+//! One virtqueue as a process sees it: its memory and descriptors, kept alive by control and by the claim alike.
+#![allow(unsafe_code, reason = "turns offsets of the window into pointers")]
+
+use std::fmt;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::ptr::NonNull;
+use std::sync::atomic::{Ordering, fence};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use eal::mempool::Record;
+use eal::{Extent, FileKind, Memory};
+use nix::sys::eventfd::{EfdFlags, EventFd};
+use pmd_core::mbuf::Meta;
+use pmd_core::{Error, QueueStats};
+use virtio::layout::{RingLayout, USED_NO_NOTIFY};
+use virtio::notify::{Suppression, should_notify};
+use virtio::ring::RingPtrs;
+
+use super::block::{QueueBlock, Table, add};
+
+/// Bytes of the zeroed net header behind each ring.
+const HEADER_ROOM_BYTES: u64 = 64;
+
+/// The eventfds of a queue in this process.
+#[derive(Debug)]
+pub(crate) struct Signals {
+    pub kick: EventFd,
+    pub call: EventFd,
+}
+
+/// A virtqueue's memory. The claim and control each hold it in an `Arc`; the last one frees the extents.
+pub(crate) struct QueueShared {
+    pub memory: Memory,
+    block: NonNull<QueueBlock>,
+    pub rings: RingPtrs,
+    pub table: Table,
+    pub ring_offset: u64,
+    pub header_offset: u64,
+    /// `None` in a process that was not given them.
+    pub signals: Option<Arc<Signals>>,
+    /// What to free; `None` where another process owns it.
+    extents: Option<(Extent, Extent)>,
+    name: Option<String>,
+    holder: Mutex<Option<String>>,
+}
+
+// SAFETY: the pointers lead into the window, which `memory` keeps mapped; what they lead to is atomics, or guarded by the gate.
+unsafe impl Send for QueueShared {}
+// SAFETY: as above.
+unsafe impl Sync for QueueShared {}
+
+impl QueueShared {
+    /// Makes ring (data file), block and table (private file). The block is a zone if it has a `name`.
+    pub fn create(
+        memory: &Memory,
+        name: Option<&str>,
+        size: u16,
+        signals: Arc<Signals>,
+    ) -> Result<Self, Error> {
+        let layout = RingLayout::new(size);
+        let header_offset = layout.total_bytes();
+        let ring = memory.alloc(FileKind::Data, header_offset + HEADER_ROOM_BYTES, 4096)?;
+        let bytes = QueueBlock::bytes(size);
+        let block = match name {
+            Some(name) => memory.zone_create(name, FileKind::Private, bytes, 64),
+            None => memory.alloc(FileKind::Private, bytes, 64),
+        };
+        let block = block.inspect_err(|_| memory.free(ring))?;
+        let place = memory.pointer(&block).cast::<QueueBlock>();
+        // SAFETY: the extent is new, zeroed, aligned and of the right length.
+        unsafe { QueueBlock::init(place) };
+        let ring_offset = ring.offset;
+        let mut shared = Self::over(memory, place, size, ring_offset)?;
+        shared.header_offset = ring_offset + header_offset;
+        shared.signals = Some(signals);
+        shared.extents = Some((ring, block));
+        shared.name = name.map(str::to_owned);
+        Ok(shared)
+    }
+
+    /// The queue that another process made under `name`. `None` when there is none, or it was never prepared.
+    pub fn attach(memory: &Memory, name: &str) -> Option<Result<Self, Error>> {
+        let extent = memory.zone_lookup(name)?;
+        let place = memory.pointer(&extent).cast::<QueueBlock>();
+        // SAFETY: the zone holds a block, which its maker initialised before publishing the zone.
+        let block = unsafe { place.as_ref() };
+        // SAFETY: ring offset and size are written before the first opening and never change after.
+        let config = unsafe { block.config() };
+        if config.size == 0 {
+            return None;
+        }
+        Some(Self::over(memory, place, config.size, config.ring_offset).map(|mut shared| {
+            shared.header_offset = config.header_offset;
+            shared
+        }))
+    }
+
+    fn over(
+        memory: &Memory,
+        block: NonNull<QueueBlock>,
+        size: u16,
+        ring_offset: u64,
+    ) -> Result<Self, Error> {
+        let layout = RingLayout::new(size);
+        let base = memory.data_base().as_ptr();
+        let at = |offset: u64| {
+            let address = base.wrapping_add((ring_offset + offset) as usize);
+            NonNull::new(address).unwrap_or(memory.data_base())
+        };
+        let (desc, avail, used) = (at(0), at(layout.avail_offset()), at(layout.used_offset()));
+        // SAFETY: the ring's extent has the layout's length and stays mapped while `memory` lives.
+        let rings = unsafe { RingPtrs::new(desc, avail, used, size) };
+        let rings = rings.map_err(|_| Error::NotPowerOfTwo { value: size.into() })?;
+        // SAFETY: the block was made for `size` entries and stays mapped while `memory` lives.
+        let table = unsafe { Table::of(block, size) };
+        Ok(Self {
+            memory: memory.clone(),
+            block,
+            rings,
+            table,
+            ring_offset,
+            header_offset: 0,
+            signals: None,
+            extents: None,
+            name: None,
+            holder: Mutex::new(None),
+        })
+    }
+
+    pub fn block(&self) -> &QueueBlock {
+        // SAFETY: the block stays mapped while `memory` lives; its mutable parts are atomics or guarded by the gate.
+        unsafe { self.block.as_ref() }
+    }
+
+    pub fn block_ptr(&self) -> NonNull<QueueBlock> {
+        self.block
+    }
+
+    /// The metadata record of the mbuf `handle`.
+    #[inline(always)]
+    pub fn record(&self, handle: u32) -> NonNull<Record> {
+        let first = self.memory.private_base().cast::<Record>();
+        let at = first.as_ptr().wrapping_add(handle as usize);
+        NonNull::new(at).unwrap_or(first)
+    }
+
+    /// What to add to an address in the data file to have its IOVA.
+    pub fn iova_bias(&self) -> u64 {
+        let base = self.memory.data_base().as_ptr().addr() as u64;
+        self.memory.iova_base().wrapping_sub(base)
+    }
+
+    /// Whether an mbuf's records lie in this window.
+    #[inline(always)]
+    pub fn owns(&self, meta: &Meta) -> bool {
+        std::ptr::eq(meta.neighbour(0), self.memory.private_base().as_ptr().cast())
+    }
+
+    pub fn holder(&self) -> MutexGuard<'_, Option<String>> {
+        self.holder.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn kick(&self) -> Option<BorrowedFd<'_>> {
+        self.signals.as_ref().map(|s| s.kick.as_fd())
+    }
+
+    /// Writes `avail.idx` and wakes the device if it wants to be woken (virtio 1.2, 2.7.10).
+    #[inline]
+    pub fn publish(&self, old: u32, new: u32) {
+        let progress = &self.block().progress;
+        let suppressed = self.suppressed();
+        if suppressed {
+            progress.unconfirmed.store(1, Ordering::Relaxed);
+        }
+        progress.avail.store(new, Ordering::Release);
+        // The low 16 bits are the ring index.
+        self.rings.publish_avail(new as u16);
+        if !suppressed {
+            fence(Ordering::SeqCst);
+            if should_notify(Suppression::Flag(self.suppressed()), old as u16, new as u16) {
+                self.wake();
+            }
+        }
+    }
+
+    fn suppressed(&self) -> bool {
+        self.rings.used_flags() & USED_NO_NOTIFY != 0
+    }
+
+    /// Makes sure, when there is nothing else to do, that a device that changed its mind is not left asleep.
+    #[inline]
+    pub fn confirm_idle(&self) {
+        if self.block().progress.unconfirmed.load(Ordering::Relaxed) != 0 {
+            self.confirm();
+        }
+    }
+
+    #[cold]
+    fn confirm(&self) {
+        fence(Ordering::SeqCst);
+        let wake = should_notify(Suppression::Flag(self.suppressed()), 0, 1);
+        self.block().progress.unconfirmed.store(0, Ordering::Relaxed);
+        if wake {
+            self.wake();
+        }
+    }
+
+    /// Kicks the device whatever its flag says.
+    #[cold]
+    pub fn wake(&self) {
+        if let Some(kick) = self.kick() {
+            let one = 1u64.to_ne_bytes();
+            // SAFETY: the buffer is 8 bytes and the descriptor is open. A full eventfd is a wake-up already, so the result does
+            // not matter.
+            let _ = unsafe { libc::write(kick.as_raw_fd(), one.as_ptr().cast(), one.len()) };
+            add(&self.block().counters.kicks, 1);
+        }
+    }
+
+    pub fn stats(&self) -> QueueStats {
+        let counters = &self.block().counters;
+        QueueStats {
+            packets: counters.packets.load(Ordering::Relaxed),
+            bytes: counters.bytes.load(Ordering::Relaxed),
+            errors: counters.errors.load(Ordering::Relaxed),
+            missed: counters.lost.load(Ordering::Relaxed),
+            no_mbuf: counters.no_mbuf.load(Ordering::Relaxed),
+        }
+    }
+}
+
+impl Signals {
+    /// Two new eventfds.
+    pub fn new() -> Result<Self, Error> {
+        let flags = EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC;
+        let make = || EventFd::from_value_and_flags(0, flags);
+        let fds = make().and_then(|kick| Ok(Self { kick, call: make()? }));
+        fds.map_err(|e| Error::io("making the eventfds of a queue", e))
+    }
+}
+
+impl Drop for QueueShared {
+    fn drop(&mut self) {
+        let Some((ring, block)) = self.extents.take() else { return };
+        self.memory.free(ring);
+        match &self.name {
+            Some(name) => self.memory.zone_free(name),
+            None => self.memory.free(block),
+        }
+    }
+}
+
+impl fmt::Debug for QueueShared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("QueueShared")
+            .field("size", &self.rings.size())
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
