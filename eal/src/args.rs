@@ -137,11 +137,18 @@ impl Line {
             Effect::InMemory => self.in_memory = true,
             Effect::NoHuge => self.no_huge = true,
             Effect::NoPci => config.no_pci = true,
-            Effect::CoreList => self.set_lcores(shown, LcoreMap::parse_list(text).ok_or_else(bad)?)?,
-            Effect::CoreMask => self.set_lcores(shown, LcoreMap::parse_mask(text).ok_or_else(bad)?)?,
-            Effect::CoreMap => self.set_lcores(shown, LcoreMap::parse_map(text).ok_or_else(bad)?)?,
+            Effect::CoreList => {
+                self.set_lcores(shown, LcoreMap::parse_list(text).ok_or_else(bad)?)?
+            }
+            Effect::CoreMask => {
+                self.set_lcores(shown, LcoreMap::parse_mask(text).ok_or_else(bad)?)?
+            }
+            Effect::CoreMap => {
+                self.set_lcores(shown, LcoreMap::parse_map(text).ok_or_else(bad)?)?
+            }
             Effect::MainLcore => {
-                config.main_lcore = Some(values::number(text, lcore::MAX_LCORE.into()).ok_or_else(bad)? as u32);
+                config.main_lcore =
+                    Some(values::number(text, lcore::MAX_LCORE.into()).ok_or_else(bad)? as u32);
             }
             Effect::Memory => {
                 let bytes = values::mebibytes(text).ok_or_else(bad)?;
@@ -204,7 +211,9 @@ impl Line {
             return clash("options --allow (-a) and --block (-b) cannot be used together");
         }
         config.huge = match (self.no_huge, self.huge_dir) {
-            (true, Some(_)) => return clash("options --no-huge and --huge-dir cannot be used together"),
+            (true, Some(_)) => {
+                return clash("options --no-huge and --huge-dir cannot be used together");
+            }
             (true, None) => HugePolicy::Never,
             (false, Some(dir)) => HugePolicy::Dir(dir.into()),
             (false, None) => HugePolicy::Auto,
