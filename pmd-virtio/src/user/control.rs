@@ -9,7 +9,6 @@
 //! Whether the port is started (it has rings) and whether a peer is there are independent; rings run when both are so.
 
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant};
@@ -17,19 +16,14 @@ use std::time::{Duration, Instant};
 use eal::Memory;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::EventFd;
-use pmd_core::{Error, Event, EventSender};
+use pmd_core::{Error, EventSender};
 use virtio::Features;
 
-use super::TARGET;
-use super::backoff::Backoff;
 use super::endpoint::Endpoint;
-use super::frontend::{Frontend, is_hang_up};
+use super::machine::{Machine, Peer};
 use super::ring::Ring;
 use super::shared::Shared;
-use crate::transport::{self, TransportError};
 
-/// How long a peer may take over all the messages of one step: negotiating and starting, or stopping.
-const PATIENCE: Duration = Duration::from_secs(1);
 /// How often a running port looks whether memory grew or a ring broke.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -58,68 +52,10 @@ pub(super) struct Control {
     pub shared: Arc<Shared>,
 }
 
-/// Where the connection stands.
-enum Peer {
-    /// A client that was never started: nobody is looked for.
-    Idle,
-    /// Looked for, from this moment on.
-    Away(Instant),
-    /// Negotiated; no ring runs.
-    Linked(Frontend, Features),
-    /// Negotiated and the rings run; how far the peer knows our memory.
-    Running { frontend: Frontend, features: Features, generation: u64, since: Instant },
-}
-
-/// Why a step did not work.
-enum Failure {
-    /// The peer's doing: drop it and try again.
-    Peer(TransportError),
-    /// Ours: memory, buffers, a poller that does not leave.
-    Local(Error),
-}
-
-impl From<TransportError> for Failure {
-    fn from(error: TransportError) -> Self {
-        Self::Peer(error)
-    }
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        Self::Local(error)
-    }
-}
-
-struct Machine {
-    set: Control,
-    peer: Peer,
-    /// The rings of a started port.
-    rings: Option<Vec<Ring>>,
-    backoff: Backoff,
-    /// The last complaint in the log; the same one is not made again.
-    complaint: Option<String>,
-    /// A call of the app is being served, so what happens to the link is no news to it.
-    in_call: bool,
-    /// The port has gone; only the rings that a poller would not leave keep the thread alive.
-    abandoned: bool,
-}
-
 impl Control {
     /// The thread's life: ends on `Close`, or when the port has gone without one.
     pub(super) fn run(self) {
-        let peer = match self.endpoint {
-            Endpoint::Client(_) => Peer::Idle,
-            Endpoint::Server(_) => Peer::Away(Instant::now()),
-        };
-        let mut machine = Machine {
-            set: self,
-            peer,
-            rings: None,
-            backoff: Backoff::new(),
-            complaint: None,
-            in_call: false,
-            abandoned: false,
-        };
+        let mut machine = Machine::new(self);
         while machine.turn() {}
     }
 }
@@ -201,237 +137,6 @@ impl Machine {
             }
         }
     }
-
-    /// Runs the rings now if the peer is there or can be had within its patience, and whenever it comes otherwise.
-    fn start(&mut self, rings: Vec<Ring>) -> Result<(), Error> {
-        self.rings = Some(rings);
-        match std::mem::replace(&mut self.peer, Peer::Idle) {
-            Peer::Linked(mut frontend, features) => {
-                frontend.set_deadline(PATIENCE);
-                self.run_rings(frontend, features)
-            }
-            Peer::Running { .. } | Peer::Idle | Peer::Away(_) => {
-                self.peer = Peer::Away(Instant::now());
-                self.seek()
-            }
-        }
-        .or_else(|failure| match failure {
-            Failure::Peer(error) => {
-                self.lose(&error);
-                Ok(())
-            }
-            Failure::Local(error) => {
-                self.rings = None;
-                Err(error)
-            }
-        })
-    }
-
-    /// Takes every ring out of service and gives its buffers back.
-    fn stop(&mut self) -> Result<(), Error> {
-        let Some(rings) = self.rings.take() else { return Ok(()) };
-        if let Err(error) = close_all(&rings) {
-            if self.in_call && matches!(self.peer, Peer::Running { .. }) {
-                rings.iter().for_each(Ring::open);
-            }
-            self.rings = Some(rings);
-            return Err(error);
-        }
-        self.peer = match std::mem::replace(&mut self.peer, Peer::Idle) {
-            Peer::Running { mut frontend, features, .. } => {
-                self.link(false);
-                frontend.set_deadline(PATIENCE);
-                let indexes: Vec<u16> = rings.iter().map(|ring| ring.index).collect();
-                match transport::stop(&mut frontend, &indexes) {
-                    Ok(()) => Peer::Linked(frontend, features),
-                    Err(error) => {
-                        self.report(&error, true);
-                        Peer::Away(Instant::now() + self.backoff.next())
-                    }
-                }
-            }
-            other => other,
-        };
-        rings.iter().for_each(Ring::drain);
-        Ok(())
-    }
-
-    /// Looks for a peer if it is time to.
-    fn look(&mut self) {
-        if !matches!(self.peer, Peer::Away(from) if from <= Instant::now()) {
-            return;
-        }
-        match self.seek() {
-            Ok(()) => {}
-            Err(Failure::Peer(error)) => self.lose(&error),
-            Err(Failure::Local(error)) => self.postpone(&error.to_string()),
-        }
-    }
-
-    /// One try at connecting, and all that follows when it succeeds.
-    fn seek(&mut self) -> Result<(), Failure> {
-        let socket = match self.set.endpoint.attempt() {
-            Ok(Some(socket)) => socket,
-            Ok(None) => {
-                self.peer = Peer::Away(Instant::now() + self.set.endpoint.retry());
-                return Ok(());
-            }
-            Err(error) => {
-                let path = self.set.endpoint.path().display().to_string();
-                self.postpone(&format!("connecting to {path}: {error}"));
-                return Ok(());
-            }
-        };
-        let (frontend, features) = self.negotiate(socket)?;
-        if self.rings.is_some() {
-            return self.run_rings(frontend, features);
-        }
-        self.peer = Peer::Linked(frontend, features);
-        Ok(())
-    }
-
-    fn negotiate(&self, socket: UnixStream) -> Result<(Frontend, Features), TransportError> {
-        let mut frontend = Frontend::new(socket, PATIENCE);
-        let required = Features::VERSION_1;
-        let wanted = self.set.wanted;
-        let features = transport::negotiate(&mut frontend, wanted, required, self.set.queue_pairs)?;
-        log::debug!(target: TARGET, "{}: negotiated {features:?}", self.set.name);
-        Ok((frontend, features))
-    }
-
-    /// Prepares the rings, shows them to the peer and lets pollers in. On an error no poller is in and no ring is prepared.
-    fn run_rings(&mut self, mut frontend: Frontend, features: Features) -> Result<(), Failure> {
-        let rings = self.rings.as_deref().unwrap_or_default();
-        let begun = begin(rings, features, &mut frontend, &self.set.memory);
-        let generation = match begun {
-            Ok(generation) => generation,
-            Err(failure) => {
-                // The connection goes first, so that the peer is told before buffers change hands.
-                drop(frontend);
-                self.peer = Peer::Away(Instant::now() + self.backoff.next());
-                rings.iter().for_each(Ring::drain);
-                return Err(failure);
-            }
-        };
-        for ring in rings {
-            ring.open();
-            ring.kick();
-        }
-        self.peer = Peer::Running { frontend, features, generation, since: Instant::now() };
-        self.complaint = None;
-        self.link(true);
-        Ok(())
-    }
-
-    /// The connection has something to say while nothing was asked: it ended, or the peer is out of step.
-    fn listen(&mut self) {
-        if let Peer::Linked(frontend, _) | Peer::Running { frontend, .. } = &mut self.peer
-            && let Err(error) = frontend.check()
-        {
-            self.lose(&error);
-        }
-    }
-
-    /// The peer is given up: pollers out, link down, buffers back, and look for it again.
-    fn lose(&mut self, error: &TransportError) {
-        let was = std::mem::replace(&mut self.peer, Peer::Idle);
-        let running = matches!(was, Peer::Running { .. });
-        if let Peer::Running { since, .. } = was {
-            self.backoff.after(since.elapsed());
-        }
-        if running {
-            self.set.shared.set_link(false);
-            if let Err(stuck) = close_all(self.rings.as_deref().unwrap_or_default()) {
-                log::warn!(target: TARGET, "{}: {stuck}", self.set.name);
-            }
-        }
-        drop(was);
-        if running {
-            self.rings.iter().flatten().for_each(Ring::drain);
-            self.announce(false);
-        }
-        self.report(error, running);
-        self.peer = Peer::Away(Instant::now() + self.backoff.next());
-    }
-
-    /// A peer that was at work and quit is no fault; all else is.
-    fn report(&mut self, error: &TransportError, was_running: bool) {
-        if was_running && is_hang_up(error) {
-            log::info!(target: TARGET, "{}: {error}", self.set.name);
-        } else {
-            self.complain(&error.to_string());
-        }
-    }
-
-    /// Another try later, for a reason that is not the peer's.
-    fn postpone(&mut self, reason: &str) {
-        self.complain(reason);
-        self.peer = Peer::Away(Instant::now() + self.backoff.next());
-    }
-
-    /// What has to be seen to while rings run: memory that grew, rings that broke.
-    fn tend(&mut self) {
-        let Peer::Running { frontend, generation, .. } = &mut self.peer else { return };
-        let mut grown = Ok(());
-        if *generation != self.set.memory.generation() {
-            *generation = self.set.memory.generation();
-            frontend.set_deadline(PATIENCE);
-            grown = transport::Transport::share_memory(frontend, &self.set.memory);
-        }
-        if let Err(error) = grown {
-            self.lose(&error);
-            return;
-        }
-        for ring in self.rings.iter().flatten() {
-            if let Some(event) = ring.newly_broken() {
-                log::warn!(target: TARGET, "{}: {event:?}", self.set.name);
-                self.set.events.send(event);
-            }
-        }
-    }
-
-    fn link(&self, up: bool) {
-        self.set.shared.set_link(up);
-        self.announce(up);
-    }
-
-    /// Tells the app of a change that it did not make itself.
-    fn announce(&self, up: bool) {
-        if !self.in_call {
-            self.set.events.send(Event::Link(up));
-        }
-    }
-
-    /// A line in the log, unless it would repeat the last one.
-    fn complain(&mut self, what: &str) {
-        if self.complaint.as_deref() != Some(what) {
-            log::warn!(target: TARGET, "{}: {what}; trying again", self.set.name);
-            self.complaint = Some(what.to_owned());
-        }
-    }
-}
-
-/// Closes every gate before it reports the first that could not be closed.
-fn close_all(rings: &[Ring]) -> Result<(), Error> {
-    rings.iter().map(Ring::close).fold(Ok(()), Result::and)
-}
-
-/// Brings prepared rings to the peer; returns the memory generation that it knows.
-fn begin(
-    rings: &[Ring],
-    features: Features,
-    frontend: &mut Frontend,
-    memory: &Memory,
-) -> Result<u64, Failure> {
-    close_all(rings)?;
-    for ring in rings {
-        ring.prepare(features)?;
-    }
-    // Read before the size: memory that grows in between is announced once more, not missed.
-    let generation = memory.generation();
-    let setups: Vec<_> = rings.iter().map(Ring::setup).collect();
-    transport::start(frontend, memory, &setups)?;
-    Ok(generation)
 }
 
 /// Polls both descriptors; `true` when the second is readable or hung up.

@@ -20,6 +20,6 @@ impl Driver for VirtioUserDriver {
 
     fn probe(&self, probe: &Probe<'_>) -> Result<Box<dyn EthDev>, Error> {
         let args = UserArgs::parse(probe.args)?;
-        Ok(Box::new(Port::open(probe.eal, probe.args, &args)?))
+        Ok(Box::new(Port::open(probe, &args)?))
     }
 }

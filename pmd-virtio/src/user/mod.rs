@@ -43,6 +43,7 @@ mod devargs;
 mod driver;
 mod endpoint;
 mod frontend;
+mod machine;
 mod port;
 mod ring;
 mod shared;

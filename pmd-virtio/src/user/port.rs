@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Sender};
 use std::thread::JoinHandle;
 
-use eal::{Eal, Memory};
+use eal::Memory;
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use pmd_core::{
-    DevArgs, DevInfo, Error, EthDev, Events, Link, MacAddr, PortConfig, PortStats, QueueLimits,
-    QueueStats, RxQueue, RxQueueConfig, TxQueue, TxQueueConfig, event,
+    DevInfo, Error, EthDev, Events, Link, MacAddr, MbufPool, PortConfig, PortStats, Probe,
+    QueueLimits, QueueStats, RxQueue, RxQueueConfig, TxQueue, TxQueueConfig, event,
 };
 use virtio::Features;
 
@@ -18,7 +18,7 @@ use super::devargs::UserArgs;
 use super::endpoint::Endpoint;
 use super::ring::Ring;
 use super::shared::Shared;
-use crate::queue::{Direction, VirtQueue};
+use crate::queue::{Direction, QueueSetup, VirtQueue};
 
 /// Longest frame that is received, in bytes.
 const FRAME_BYTES_MAX: u32 = 9728;
@@ -43,6 +43,7 @@ struct Slot {
 
 /// A virtio-user port.
 pub(super) struct Port {
+    port: u16,
     name: String,
     devargs: String,
     args: UserArgs,
@@ -81,7 +82,8 @@ impl Handle {
 
 impl Port {
     /// A port for `args`; a server's socket exists when this returns.
-    pub(super) fn open(eal: &Eal, devargs: &DevArgs, args: &UserArgs) -> Result<Self, Error> {
+    pub(super) fn open(probe: &Probe<'_>, args: &UserArgs) -> Result<Self, Error> {
+        let (eal, devargs) = (probe.eal, probe.args);
         let (sender, events) = event::channel()?;
         let (commands, received) = mpsc::channel();
         let shared = Arc::new(Shared::default());
@@ -102,6 +104,7 @@ impl Port {
         };
         let thread = eal.spawn_control("virtio-user", move || control.run())?;
         Ok(Self {
+            port: probe.port.0,
             name: devargs.name().to_owned(),
             devargs: devargs.arguments(),
             args: args.clone(),
@@ -188,11 +191,25 @@ impl Port {
         slots.get(usize::from(queue)).and_then(Option::as_ref).ok_or(none)
     }
 
-    fn make(&self, direction: Direction, pool: Option<&pmd_core::MbufPool>) -> Result<Slot, Error> {
-        let queue =
-            VirtQueue::create(&self.memory, direction, self.args.queue_size, pool.cloned())?;
+    /// Other processes find the queue as `net_virtio_user0.rx0`.
+    fn make(
+        &self,
+        direction: Direction,
+        queue: u16,
+        pool: Option<&MbufPool>,
+    ) -> Result<Slot, Error> {
+        let side = if direction == Direction::Rx { "rx" } else { "tx" };
+        let setup = QueueSetup {
+            direction,
+            size: self.args.queue_size,
+            queue,
+            port: self.port,
+            pool: pool.cloned(),
+            name: Some(format!("{}.{side}{queue}", self.name)),
+        };
+        let queue = Arc::new(VirtQueue::with_setup(&self.memory, setup)?);
         let pool = pool.map(|pool| pool.records().name().to_owned()).unwrap_or_default();
-        Ok(Slot { queue: Arc::new(queue), pool, base: QueueStats::default() })
+        Ok(Slot { queue, pool, base: QueueStats::default() })
     }
 }
 
@@ -254,11 +271,19 @@ impl EthDev for Port {
         self.check_room(config.pool.data_room())?;
         let queues = self.config.rx_queues;
         let at = self.rx.get(usize::from(queue)).ok_or(Error::NoQueue { queue, queues })?;
-        // The same again changes nothing, and handles of the queue stay good.
-        if at.as_ref().is_some_and(|slot| slot.pool == config.pool.records().name()) {
-            return Ok(());
+        if let Some(slot) = at {
+            // The same again changes nothing, and handles of the queue stay good.
+            if slot.pool == config.pool.records().name() {
+                return Ok(());
+            }
+            if slot.queue.claimed_by().is_some() {
+                let holder = "the handle of its former set-up".into();
+                return Err(Error::Claimed { queue, holder });
+            }
         }
-        self.rx[usize::from(queue)] = Some(self.make(Direction::Rx, Some(&config.pool))?);
+        // The former one goes first: both have the same name.
+        self.rx[usize::from(queue)] = None;
+        self.rx[usize::from(queue)] = Some(self.make(Direction::Rx, queue, Some(&config.pool))?);
         Ok(())
     }
 
@@ -268,7 +293,7 @@ impl EthDev for Port {
         let queues = self.config.tx_queues;
         let at = self.tx.get(usize::from(queue)).ok_or(Error::NoQueue { queue, queues })?;
         if at.is_none() {
-            self.tx[usize::from(queue)] = Some(self.make(Direction::Tx, None)?);
+            self.tx[usize::from(queue)] = Some(self.make(Direction::Tx, queue, None)?);
         }
         Ok(())
     }
@@ -352,11 +377,11 @@ impl EthDev for Port {
     }
 
     fn claim_rx(&mut self, queue: u16, holder: &str) -> Result<RxQueue, Error> {
-        self.slot(true, queue)?.queue.claim_rx(holder).map_err(|error| numbered(error, queue))
+        self.slot(true, queue)?.queue.claim_rx(holder)
     }
 
     fn claim_tx(&mut self, queue: u16, holder: &str) -> Result<TxQueue, Error> {
-        self.slot(false, queue)?.queue.claim_tx(holder).map_err(|error| numbered(error, queue))
+        self.slot(false, queue)?.queue.claim_tx(holder)
     }
 
     fn events(&self) -> &Events {
@@ -372,13 +397,5 @@ impl Drop for Port {
             let _ = control.commands.send(Command::Abandon);
             let _ = control.wake.write(1);
         }
-    }
-}
-
-/// A virtqueue does not know which of a port's queues it is.
-fn numbered(error: Error, queue: u16) -> Error {
-    match error {
-        Error::Claimed { holder, .. } => Error::Claimed { queue, holder },
-        other => other,
     }
 }

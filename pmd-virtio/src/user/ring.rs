@@ -31,10 +31,7 @@ impl Ring {
         if self.closed.get() {
             return Ok(());
         }
-        self.queue.close().map_err(|error| match error {
-            Error::Quarantined { .. } => Error::Quarantined { queue: self.index / 2 },
-            other => other,
-        })?;
+        self.queue.close()?;
         self.closed.set(true);
         Ok(())
     }
