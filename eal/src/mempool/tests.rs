@@ -98,7 +98,7 @@ fn without_a_seat_there_is_no_cache_but_the_pool_still_works() {
     let records = take_uncached(&view, 16);
     assert_eq!(records.len(), 16);
     give_uncached(&view, &records);
-    caches.map(Cache::close);
+    caches.into_iter().for_each(Cache::close);
     assert!(Cache::for_take(view).is_some(), "closing a cache frees its seat");
 }
 
