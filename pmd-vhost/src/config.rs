@@ -75,7 +75,11 @@ impl DeviceConfig {
             return Err(Error::QueuePairs { asked: self.queue_pairs });
         }
         let unknown = self.features.difference(FEATURES);
-        if unknown.is_empty() { Ok(()) } else { Err(Error::UnknownFeatures { bits: unknown.bits() }) }
+        if unknown.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::UnknownFeatures { bits: unknown.bits() })
+        }
     }
 
     /// The number of rings: two for each pair.

@@ -54,7 +54,11 @@ pub(crate) struct Slot {
 
 impl Slot {
     /// A slot without front-end, all gates closed.
-    pub(crate) fn new(config: DeviceConfig, fences: FenceMode, sink: Box<dyn EventSink>) -> Arc<Self> {
+    pub(crate) fn new(
+        config: DeviceConfig,
+        fences: FenceMode,
+        sink: Box<dyn EventSink>,
+    ) -> Arc<Self> {
         let ring = |index| VringShared::new(index, fences);
         Arc::new(Self {
             vrings: (0..config.queue_pairs * 2).map(ring).collect(),
@@ -265,8 +269,8 @@ impl Device {
     /// The configuration with which `ring` runs, if it can.
     fn plan(&self, ring: &Ring) -> Option<crate::vring::VringConfig> {
         let features = self.features?;
-        let driver_ready =
-            !self.protocol.contains(ProtocolFeatures::STATUS) || self.status & STATUS_DRIVER_OK != 0;
+        let driver_ready = !self.protocol.contains(ProtocolFeatures::STATUS)
+            || self.status & STATUS_DRIVER_OK != 0;
         if !driver_ready {
             return None;
         }
@@ -288,7 +292,9 @@ impl Device {
     /// Forgets everything that the front-end had set; the gates of all rings are closed.
     pub(crate) fn finish(&mut self, closed: Closed<'_>) {
         self.watch();
-        self.rings.iter_mut().for_each(|ring| *ring = Ring { running: ring.running, ..Ring::default() });
+        self.rings
+            .iter_mut()
+            .for_each(|ring| *ring = Ring { running: ring.running, ..Ring::default() });
         self.settle(closed);
         self.set_memory(None);
         self.features = None;

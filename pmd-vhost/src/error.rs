@@ -74,7 +74,10 @@ impl fmt::Display for Error {
                 write!(f, "{asked} queue pairs: give 1 to {}", crate::config::QUEUE_PAIRS_MAX)
             }
             Self::UnknownFeatures { bits } => {
-                write!(f, "features {bits:#x} are not implemented and cannot be offered: leave them out")
+                write!(
+                    f,
+                    "features {bits:#x} are not implemented and cannot be offered: leave them out"
+                )
             }
             Self::PathInUse { path } => write!(
                 f,
@@ -82,7 +85,11 @@ impl fmt::Display for Error {
                 path.display()
             ),
             Self::PathTooLong { path } => {
-                write!(f, "{} is too long for a socket: use a path of at most 107 bytes", path.display())
+                write!(
+                    f,
+                    "{} is too long for a socket: use a path of at most 107 bytes",
+                    path.display()
+                )
             }
             Self::Io { what, source } => write!(f, "{what}: {source}"),
             Self::Quarantined { ring } => write!(
@@ -90,8 +97,12 @@ impl fmt::Display for Error {
                 "the thread that polls ring {ring} does not leave its burst; the ring is set aside until it does"
             ),
             Self::ServiceEnded => f.write_str("the vhost service has ended: make a new one"),
-            Self::Claimed { ring, holder } => write!(f, "ring {ring} is polled by {holder}: drop that handle first"),
-            Self::NoRing { ring } => write!(f, "there is no ring {ring}: make the device with more queue pairs"),
+            Self::Claimed { ring, holder } => {
+                write!(f, "ring {ring} is polled by {holder}: drop that handle first")
+            }
+            Self::NoRing { ring } => {
+                write!(f, "there is no ring {ring}: make the device with more queue pairs")
+            }
             Self::MemoryTable(bad) => write!(f, "memory table refused: {bad}"),
         }
     }

@@ -220,6 +220,9 @@ pub struct Piece {
     pub len: u32,
 }
 
+// SAFETY: a piece is a plain address and a length; using it is bound to the gate.
+unsafe impl Send for Piece {}
+
 /// A poller's way from guest-physical addresses to its own. Valid inside the gate, in the epoch in which it was filled.
 #[derive(Debug, Default)]
 pub struct Translator {

@@ -22,6 +22,8 @@ pub mod config;
 pub mod counters;
 mod device;
 pub mod error;
+#[cfg(feature = "ethdev")]
+pub mod ethdev;
 pub mod events;
 pub mod guest_memory;
 mod messages;

@@ -9,7 +9,8 @@ use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use virtio::vhost_user::{
-    HeaderFlags, Incoming, MessageReader, NeedRule, Request, U64, VringState, WireError, send_within,
+    HeaderFlags, Incoming, MessageReader, NeedRule, Request, U64, VringState, WireError,
+    send_within,
 };
 
 use crate::device::Device;

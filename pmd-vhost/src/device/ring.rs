@@ -79,7 +79,11 @@ impl Ring {
     }
 
     /// The configuration with which the ring runs, if all is there.
-    pub(super) fn plan(&self, memory: &Arc<GuestMemory>, features: Features) -> Option<VringConfig> {
+    pub(super) fn plan(
+        &self,
+        memory: &Arc<GuestMemory>,
+        features: Features,
+    ) -> Option<VringConfig> {
         if !self.started || !self.enabled || self.broken || self.size == 0 {
             return None;
         }
@@ -99,7 +103,11 @@ pub(crate) fn is_aligned(addr: &VringAddr) -> bool {
 }
 
 /// The ring at `addr`, each part whole inside one region.
-pub(crate) fn translate(addr: &VringAddr, size: u16, memory: &GuestMemory) -> Result<RingPtrs, Refusal> {
+pub(crate) fn translate(
+    addr: &VringAddr,
+    size: u16,
+    memory: &GuestMemory,
+) -> Result<RingPtrs, Refusal> {
     let layout = RingLayout::new(size);
     let part = |user, bytes| memory.user_to_host(user, bytes).ok_or(Refusal::Address);
     let desc = part(addr.descriptor, layout.desc_bytes)?;

@@ -8,7 +8,10 @@ use crate::refusal::Refusal;
 use crate::session::Answer;
 
 /// `SET_MEM_TABLE`: all or nothing; rings that run go on in the new table.
-pub(super) fn set_mem_table(device: &mut Device, message: &mut Incoming) -> Result<Answer, Refusal> {
+pub(super) fn set_mem_table(
+    device: &mut Device,
+    message: &mut Incoming,
+) -> Result<Answer, Refusal> {
     let table = MemoryTable::from_bytes(&message.payload).ok_or(Refusal::Malformed)?;
     let spec = |(region, fd): (&virtio::vhost_user::MemoryRegion, _)| RegionSpec {
         guest_addr: region.guest_addr,

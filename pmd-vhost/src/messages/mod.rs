@@ -17,15 +17,19 @@ mod vring;
 pub(crate) fn affected(message: &Incoming) -> Affected {
     use Request as R;
     match message.request {
-        Ok(R::SetFeatures | R::SetProtocolFeatures | R::SetMemTable | R::SetStatus) => Affected::All,
-        Ok(R::SetVringNum | R::SetVringAddr | R::SetVringBase | R::GetVringBase | R::SetVringEnable) => {
-            message.payload.first_chunk().map_or(Affected::None, |index| {
-                usize::try_from(u32::from_ne_bytes(*index)).map_or(Affected::None, Affected::One)
-            })
+        Ok(R::SetFeatures | R::SetProtocolFeatures | R::SetMemTable | R::SetStatus) => {
+            Affected::All
         }
-        Ok(R::SetVringKick | R::SetVringCall) => {
-            fd_ring(message)
-        }
+        Ok(
+            R::SetVringNum
+            | R::SetVringAddr
+            | R::SetVringBase
+            | R::GetVringBase
+            | R::SetVringEnable,
+        ) => message.payload.first_chunk().map_or(Affected::None, |index| {
+            usize::try_from(u32::from_ne_bytes(*index)).map_or(Affected::None, Affected::One)
+        }),
+        Ok(R::SetVringKick | R::SetVringCall) => fd_ring(message),
         _ => Affected::None,
     }
 }
@@ -38,7 +42,11 @@ fn fd_ring(message: &Incoming) -> Affected {
 }
 
 /// Does what `message` asks. Descriptors that it does not keep stay with the message.
-pub(crate) fn handle(device: &mut Device, request: Request, message: &mut Incoming) -> Result<Answer, Refusal> {
+pub(crate) fn handle(
+    device: &mut Device,
+    request: Request,
+    message: &mut Incoming,
+) -> Result<Answer, Refusal> {
     use Request as R;
     match request {
         R::GetFeatures => Ok(Answer::Number(device.offered().bits())),

@@ -77,7 +77,8 @@ pub(super) fn set_enable(device: &mut Device, state: VringState) -> Result<Answe
 
 /// Ring and descriptor of an event message; rule checks have seen that there is one exactly if it says so.
 fn event(message: &mut Incoming) -> Result<(u32, Option<OwnedFd>), Refusal> {
-    let word = super::number(message).ok().and_then(VringFd::from_word).ok_or(Refusal::Malformed)?;
+    let word =
+        super::number(message).ok().and_then(VringFd::from_word).ok_or(Refusal::Malformed)?;
     Ok((word.index.into(), message.fds.pop()))
 }
 

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, SyncSender};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -14,7 +14,7 @@ use virtio::vhost_user::WireError;
 use super::connection::{Connection, Outcome, Reply, Work};
 use super::endpoint::{Door, Endpoint, RETRY, Seat};
 use super::socket::connect_to;
-use super::worker::{Job, Returned, Spawn, Waiting, Workers};
+use super::worker::{Job, Returned, Waiting, Workers};
 use super::{Command, Mailbox};
 use crate::Error;
 use crate::config::LOG_TARGET;
@@ -50,11 +50,7 @@ pub(super) struct Control {
 }
 
 impl Control {
-    pub(super) fn new(
-        mailbox: Arc<Mailbox>,
-        commands: Receiver<Command>,
-        spawn: Arc<Spawn>,
-    ) -> Result<Self, Error> {
+    pub(super) fn new(mailbox: Arc<Mailbox>, commands: Receiver<Command>) -> Result<Self, Error> {
         let failed = |error: Errno| Error::io("making the vhost service's epoll", error);
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).map_err(failed)?;
         let event = EpollEvent::new(EpollFlags::EPOLLIN, token(0, 0));
@@ -67,7 +63,7 @@ impl Control {
             commands,
             epoll,
             endpoints: HashMap::new(),
-            workers: Workers::new(spawn, deliver),
+            workers: Workers::new(deliver),
             generation: 0,
             watch_at: Instant::now(),
             ending: false,
@@ -79,7 +75,9 @@ impl Control {
         let mut events = [EpollEvent::empty(); EVENTS];
         while !self.ending {
             match self.epoll.wait(&mut events, self.timeout()) {
-                Ok(count) => events.iter().take(count).for_each(|event| self.on_event(event.data())),
+                Ok(count) => {
+                    events.iter().take(count).for_each(|event| self.on_event(event.data()))
+                }
                 Err(Errno::EINTR) => {}
                 Err(error) => {
                     log::error!(target: LOG_TARGET, "the vhost control thread cannot wait: {error}");
@@ -195,7 +193,8 @@ impl Control {
 
     /// Does `work` on the connection of endpoint `id`, if the control thread has it.
     fn perform(&mut self, id: u32, work: Work) {
-        let Some(mut connection) = self.endpoints.get_mut(&id).and_then(Endpoint::take_connection) else {
+        let Some(mut connection) = self.endpoints.get_mut(&id).and_then(Endpoint::take_connection)
+        else {
             return;
         };
         let outcome = connection.perform(work, INLINE_PATIENCE);
@@ -344,7 +343,9 @@ impl Control {
                     *resume_at = Some(now + RETRY);
                 }
             }
-            Door::Connector { retry_at, .. } if retry_at.is_some_and(|at| now >= at) => self.connect(id, now),
+            Door::Connector { retry_at, .. } if retry_at.is_some_and(|at| now >= at) => {
+                self.connect(id, now)
+            }
             Door::Listener { .. } | Door::Connector { .. } => {}
         }
     }

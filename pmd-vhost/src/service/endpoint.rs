@@ -66,13 +66,22 @@ impl Endpoint {
     pub(crate) fn open(slot: Arc<Slot>) -> Result<Self, Error> {
         let path = &slot.config.path;
         let door = match slot.config.role {
-            SocketRole::Server => Door::Listener { listener: Listener::bind(path)?, resume_at: None },
+            SocketRole::Server => {
+                Door::Listener { listener: Listener::bind(path)?, resume_at: None }
+            }
             SocketRole::Client => {
                 check_path(path)?;
                 Door::Connector { retry_at: Some(Instant::now()), told: false }
             }
         };
-        Ok(Self { slot, door, seat: Seat::Empty, next: None, calls: VecDeque::new(), removal: None })
+        Ok(Self {
+            slot,
+            door,
+            seat: Seat::Empty,
+            next: None,
+            calls: VecDeque::new(),
+            removal: None,
+        })
     }
 
     /// When something has to be done without any event.

@@ -13,6 +13,7 @@
 //!
 //! Threading: [`Service`] and [`DeviceHandle`] may be used from any thread.
 
+use std::io;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Sender, channel, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -34,8 +35,6 @@ mod control;
 mod endpoint;
 mod socket;
 mod worker;
-
-pub use worker::Spawn;
 
 use connection::Reply;
 use endpoint::Endpoint;
@@ -61,7 +60,8 @@ struct Mailbox {
 
 impl Mailbox {
     fn post(&self, command: Command) -> Result<(), Error> {
-        let sender: MutexGuard<'_, _> = self.commands.lock().unwrap_or_else(PoisonError::into_inner);
+        let sender: MutexGuard<'_, _> =
+            self.commands.lock().unwrap_or_else(PoisonError::into_inner);
         sender.send(command).map_err(|_| Error::ServiceEnded)?;
         // A full counter means that the thread is awake already.
         let _ = self.wake.write(1);
@@ -104,22 +104,23 @@ impl Service {
     ///
     /// [`Error::Io`] when the process may have no more descriptors or threads.
     pub fn start() -> Result<Self, Error> {
-        Self::start_with(Arc::new(|name: &str, body: Box<dyn FnOnce() + Send>| {
-            std::thread::Builder::new().name(name.to_owned()).spawn(body)
-        }))
+        Self::start_with(|name, body| std::thread::Builder::new().name(name.to_owned()).spawn(body))
     }
 
-    /// As [`Service::start`], with threads made by `spawn`: an embedder keeps them off the CPUs that poll.
+    /// As [`Service::start`], with the control thread made by `spawn` from a name and a body: an embedder keeps it off the
+    /// CPUs that poll. The few helpers of the thread inherit its CPUs.
     ///
     /// # Errors
     ///
     /// As [`Service::start`].
-    pub fn start_with(spawn: Arc<Spawn>) -> Result<Self, Error> {
+    pub fn start_with(
+        spawn: impl FnOnce(&str, Box<dyn FnOnce() + Send>) -> io::Result<JoinHandle<()>>,
+    ) -> Result<Self, Error> {
         let wake = EventFd::from_value_and_flags(0, EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)
             .map_err(|error| Error::io("making the vhost service's event", error))?;
         let (sender, receiver) = channel();
         let mailbox = Arc::new(Mailbox { commands: Mutex::new(sender), wake });
-        let control = control::Control::new(Arc::clone(&mailbox), receiver, Arc::clone(&spawn))?;
+        let control = control::Control::new(Arc::clone(&mailbox), receiver)?;
         let thread = spawn("vhost-evt", Box::new(move || control.run()))
             .map_err(|error| Error::io("starting the vhost control thread", error))?;
         let next_id = std::sync::atomic::AtomicU32::new(1);
@@ -133,7 +134,11 @@ impl Service {
     ///
     /// What [`DeviceConfig::check`] answers; [`Error::PathInUse`], [`Error::PathTooLong`], [`Error::Io`] for the
     /// socket; [`Error::ServiceEnded`].
-    pub fn add(&self, config: DeviceConfig, sink: impl EventSink + 'static) -> Result<DeviceHandle, Error> {
+    pub fn add(
+        &self,
+        config: DeviceConfig,
+        sink: impl EventSink + 'static,
+    ) -> Result<DeviceHandle, Error> {
         config.check()?;
         let slot = Slot::new(config, self.fences, Box::new(sink));
         let endpoint = Box::new(Endpoint::open(Arc::clone(&slot))?);
@@ -171,7 +176,9 @@ impl DeviceHandle {
     pub fn set_active(&self, active: bool) -> Result<(), Error> {
         let (reply, answer) = sync_channel(1);
         self.mailbox.post(Command::Activate(self.id, active, reply))?;
-        answer.recv_timeout(CALL_WAIT).unwrap_or(Err(Error::Quarantined { ring: self.first_polled() }))
+        answer
+            .recv_timeout(CALL_WAIT)
+            .unwrap_or(Err(Error::Quarantined { ring: self.first_polled() }))
     }
 
     /// Removes the device: the front-end is hung up on, its memory released, the socket removed.

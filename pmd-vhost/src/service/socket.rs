@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use nix::errno::Errno;
-use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, listen, socket};
+use nix::sys::socket::{
+    AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, listen, socket,
+};
 use nix::sys::stat::{Mode, fchmod};
 
 use crate::Error;
@@ -32,7 +34,8 @@ impl Listener {
     /// [`Error::PathInUse`], [`Error::PathTooLong`], [`Error::Io`].
     pub(crate) fn bind(path: &Path) -> Result<Self, Error> {
         let addr = address(path)?;
-        let failed = |errno: Errno| Error::io(format!("failed to bind to {}", path.display()), errno);
+        let failed =
+            |errno: Errno| Error::io(format!("failed to bind to {}", path.display()), errno);
         let fd = stream_socket().map_err(failed)?;
         // The mode of the socket is what the path is made with: it is never open to others.
         fchmod(&fd, Mode::S_IRUSR | Mode::S_IWUSR).map_err(failed)?;
@@ -101,7 +104,8 @@ fn stream_socket() -> Result<OwnedFd, Errno> {
 /// Whatever stands in the way; nobody listening yet is the usual case.
 pub(crate) fn connect_to(path: &Path) -> Result<UnixStream, Error> {
     let addr = address(path)?;
-    let failed = |errno: Errno| Error::io(format!("failed to connect to {}", path.display()), errno);
+    let failed =
+        |errno: Errno| Error::io(format!("failed to connect to {}", path.display()), errno);
     let fd = stream_socket().map_err(failed)?;
     connect(fd.as_raw_fd(), &addr).map_err(failed)?;
     Ok(fd.into())

@@ -4,7 +4,6 @@
 //! hangs (in a debugger, say) delays nobody else.
 
 use std::collections::VecDeque;
-use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -17,9 +16,6 @@ const TURN: Duration = Duration::from_millis(20);
 const WARN_AFTER: Duration = Duration::from_secs(1);
 /// Threads of the pool.
 const THREADS: usize = 2;
-
-/// Starts a thread of a given name; lets an embedder choose on which CPUs control threads run.
-pub type Spawn = dyn Fn(&str, Box<dyn FnOnce() + Send>) -> io::Result<JoinHandle<()>> + Send + Sync;
 
 /// Something that may take time.
 pub(crate) enum Job {
@@ -87,25 +83,26 @@ impl Shared {
     }
 }
 
-/// The pool. Its threads start with the first job; dropping it waits for the jobs that are left.
+/// The pool. Its threads start with the first job and inherit the CPUs of the control thread; dropping it waits for the
+/// jobs that are left.
 pub(crate) struct Workers {
     shared: Arc<Shared>,
-    spawn: Arc<Spawn>,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl Workers {
     /// A pool that hands finished connections to `deliver`.
-    pub(crate) fn new(spawn: Arc<Spawn>, deliver: Box<dyn Fn(Returned) + Send + Sync>) -> Self {
+    pub(crate) fn new(deliver: Box<dyn Fn(Returned) + Send + Sync>) -> Self {
         let shared = Shared { line: Mutex::default(), more: Condvar::new(), deliver };
-        Self { shared: Arc::new(shared), spawn, threads: Vec::new() }
+        Self { shared: Arc::new(shared), threads: Vec::new() }
     }
 
     /// Hands a job over. Without any thread to be had it is done here.
     pub(crate) fn submit(&mut self, job: Job) {
         while self.threads.len() < THREADS {
             let shared = Arc::clone(&self.shared);
-            match (self.spawn)("vhost-work", Box::new(move || run(&shared))) {
+            let thread = std::thread::Builder::new().name("vhost-work".into());
+            match thread.spawn(move || run(&shared)) {
                 Ok(thread) => self.threads.push(thread),
                 Err(error) => {
                     log::warn!(target: crate::config::LOG_TARGET, "cannot start a worker thread: {error}");
