@@ -275,7 +275,7 @@ impl Drop for Eal {
         if self.made_by == std::thread::current().id() {
             lcore::leave(self.memory.unique());
         }
-        if self.server.is_some() && self.members().len() > 1 {
+        if self.server.take().is_some() && self.members().len() > 1 {
             let pids: Vec<u32> =
                 self.members().into_iter().skip(1).filter_map(|id| self.pid_of(id)).collect();
             log::warn!(target: "eal", "secondary processes go on without their primary: {pids:?}");

@@ -8,6 +8,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::eventfd::{EfdFlags, EventFd};
@@ -22,6 +23,9 @@ use super::wire::{self, Hello, Welcome};
 
 /// Connections at once; more wait in the listener's queue.
 const MAX_CONNECTIONS: usize = 256;
+
+/// How long a failed accept is left alone.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 
 /// The running thread. Dropping it ends the thread; secondaries keep what they have mapped.
 pub(crate) struct Server {
@@ -73,7 +77,7 @@ struct State {
     reaper: Arc<Reaper>,
     connections: BTreeMap<u64, Connection>,
     next: u64,
-    _stop: Arc<EventFd>,
+    stop: Arc<EventFd>,
 }
 
 struct Connection {
@@ -104,14 +108,18 @@ impl State {
             reaper,
             connections,
             next: FIRST,
-            _stop: stop,
+            stop,
         })
     }
 
     fn serve(&mut self) {
+        let mut stopping = false;
         let mut events = [EpollEvent::empty(); 16];
         loop {
-            let count = match self.epoll.wait(&mut events, EpollTimeout::NONE) {
+            // Goodbyes that have arrived before the stop are still heard.
+            let timeout = if stopping { EpollTimeout::ZERO } else { EpollTimeout::NONE };
+            let count = match self.epoll.wait(&mut events, timeout) {
+                Ok(0) if stopping => return,
                 Ok(count) => count,
                 Err(nix::errno::Errno::EINTR) => continue,
                 Err(errno) => {
@@ -120,18 +128,31 @@ impl State {
                 }
             };
             for event in events.iter().take(count) {
-                match event.data() {
-                    STOP => return,
-                    LISTENER => self.accept(),
-                    token if token & PROCESS != 0 => self.process_ended(token & !PROCESS),
-                    token => self.message(token),
-                }
+                stopping |= event.data() == STOP;
+                self.handle(event.data());
             }
         }
     }
 
+    fn handle(&mut self, token: u64) {
+        match token {
+            STOP => drop(self.stop.read()),
+            LISTENER => self.accept(),
+            token if token & PROCESS != 0 => self.process_ended(token & !PROCESS),
+            token => self.message(token),
+        }
+    }
+
     fn accept(&mut self) {
-        let Ok((stream, _)) = self.listener.accept() else { return };
+        let stream = match self.listener.accept() {
+            Ok((stream, _)) => stream,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+            Err(_) => {
+                // Out of descriptors or memory: the request stays pending, and asking again at once is no use.
+                std::thread::sleep(ACCEPT_PAUSE);
+                return;
+            }
+        };
         let token = self.next;
         self.next += 1;
         let event = EpollEvent::new(EpollFlags::EPOLLIN, token);
