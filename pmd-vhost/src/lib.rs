@@ -37,3 +37,8 @@ pub use config::DeviceConfig;
 pub use error::Error;
 pub use events::{DeviceEvent, Events};
 pub use service::{DeviceHandle, Service};
+
+/// The examples of the README, run as tests.
+#[cfg(all(doctest, feature = "ethdev"))]
+#[doc = include_str!("../../README.md")]
+struct Readme;
