@@ -34,7 +34,20 @@ struct Other {
 
 impl Other {
     fn start(test: &str, role: &str, dir: &Path) -> Self {
-        let mut command = Command::new(std::env::current_exe().unwrap());
+        Self::start_with(&[], test, role, dir)
+    }
+
+    /// The same, started by the words before it.
+    fn start_with(by: &[&str], test: &str, role: &str, dir: &Path) -> Self {
+        let exe = std::env::current_exe().unwrap();
+        let mut command = match by {
+            [first, rest @ ..] => {
+                let mut command = Command::new(first);
+                command.args(rest).arg(&exe);
+                command
+            }
+            [] => Command::new(&exe),
+        };
         command.args([test, "--exact", "--nocapture", "--test-threads=1"]);
         command.env(ROLE, role).env(DIR, dir).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
@@ -289,6 +302,24 @@ fn strangers_at_the_socket_harm_nobody() {
     let second = Eal::attach(config(dir.path())).unwrap();
     assert_eq!(eal.members().len(), 2);
     drop((second, silent));
+}
+
+#[test]
+fn a_limited_address_space_gets_a_smaller_window() {
+    const NAME: &str = "a_limited_address_space_gets_a_smaller_window";
+    if role().is_some() {
+        let eal = Eal::new(EalConfig { huge: HugePolicy::Never, ..EalConfig::default() }).unwrap();
+        let extent = eal.memory().alloc(FileKind::Data, 200 << 20, 64).unwrap();
+        write(&eal, &extent, 1);
+        let error = eal.memory().alloc(FileKind::Data, 2 << 30, 64).unwrap_err();
+        say("error", &error);
+        return;
+    }
+    let limit = "ulimit -v 1500000; exec \"$0\" \"$@\"";
+    let mut other = Other::start_with(&["sh", "-c", limit], NAME, "alone", Path::new("/"));
+    let error = other.expect("error");
+    assert!(error.contains("no room for 2147483648 bytes in the data file"), "{error}");
+    other.finish();
 }
 
 #[test]
