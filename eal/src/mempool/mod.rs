@@ -48,17 +48,14 @@ mod cache;
 mod chunk;
 mod depot;
 mod layout;
-#[cfg(not(loom))]
 mod pool;
 mod record;
 mod sweep;
-#[cfg(not(loom))]
 mod threads;
 mod view;
 
 pub use audit::PoolAudit;
 pub use layout::PoolConfig;
-#[cfg(not(loom))]
 pub use pool::Mempool;
 pub use record::{Record, RecordHead};
 

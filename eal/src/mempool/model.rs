@@ -16,7 +16,6 @@ const BEFORE: usize = 64;
 /// Pool memory on the heap.
 pub struct ModelPool {
     base: NonNull<u8>,
-    layout: PoolLayout,
     heap: Layout,
 }
 
@@ -33,7 +32,7 @@ impl ModelPool {
             Layout::from_size_align(BEFORE + layout.bytes, 64).unwrap_or(Layout::new::<u64>());
         // SAFETY: the size is not 0.
         let base = NonNull::new(unsafe { alloc_zeroed(heap) }).unwrap_or(NonNull::dangling());
-        let pool = Self { base, layout, heap };
+        let pool = Self { base, heap };
         // SAFETY: the memory is new, zeroed and `layout.bytes` long.
         unsafe { layout.init(pool.at()) };
         let handle = (BEFORE / 64) as u32;
