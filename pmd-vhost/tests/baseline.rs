@@ -1,5 +1,12 @@
 //! Nothing is left behind: descriptors and mappings are counted in a child process of their own.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on fails"
+)]
+
 mod support;
 
 use std::process::Command;
@@ -26,11 +33,11 @@ fn session(bench: &Bench, round: u8) {
     let mut dequeue = bench.dequeue(0);
     front.send(1, &[round; 60]);
     assert_eq!(receive(&mut dequeue), [vec![round; 60]]);
-    if round % 2 == 0 {
+    if round.is_multiple_of(2) {
         front.base(0);
         front.base(1);
     }
-    if round % 3 == 0 {
+    if round.is_multiple_of(3) {
         (0..5).for_each(|_| front.share_memory());
     }
     drop(front);

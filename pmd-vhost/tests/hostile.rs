@@ -1,5 +1,12 @@
 //! Careless and hostile front-ends. After each, every descriptor that it sent is closed and a well-formed session works.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on fails"
+)]
+
 mod support;
 
 use std::io::Write;

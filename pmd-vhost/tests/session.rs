@@ -1,5 +1,12 @@
 //! A well-behaved front-end: negotiation, start, traffic, stop, and coming back.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on fails"
+)]
+
 mod support;
 
 use std::os::unix::net::UnixListener;

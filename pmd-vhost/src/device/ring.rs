@@ -99,7 +99,9 @@ impl Ring {
 
 /// Whether the parts are aligned as virtio 1.2, 2.7 demands: 16, 2 and 4 bytes.
 pub(crate) fn is_aligned(addr: &VringAddr) -> bool {
-    addr.descriptor % 16 == 0 && addr.available % 2 == 0 && addr.used % 4 == 0
+    addr.descriptor.is_multiple_of(16)
+        && addr.available.is_multiple_of(2)
+        && addr.used.is_multiple_of(4)
 }
 
 /// The ring at `addr`, each part whole inside one region.
