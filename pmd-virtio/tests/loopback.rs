@@ -1,0 +1,223 @@
+//! A vhost port and a virtio-user port in one process, on two `Eal`s: every packet carries its number and a hash, and is
+//! found again at the far end, once, in order, unaltered.
+
+mod common;
+
+use std::time::{Duration, Instant};
+
+use common::{Lab, events, set_up, within};
+use eal::{Eal, EalConfig, HugePolicy};
+use pmd_core::{
+    Burst, DevArgs, Driver, EthDev, Event, Mbuf, MbufPool, PortId, Probe, RxBurst, RxQueue,
+    TxBurst, TxQueue,
+};
+use pmd_vhost::ethdev::VhostDriver;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// splitmix64: the same numbers on every run.
+fn mix(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let z = (*state ^ (*state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// The bytes of packet `number` of `queue`: its number, then noise that depends on both.
+fn body(queue: u16, number: u64, len: usize) -> Vec<u8> {
+    let mut state = number << 16 | u64::from(queue);
+    let mut bytes = number.to_be_bytes().to_vec();
+    while bytes.len() < len {
+        bytes.extend_from_slice(&mix(&mut state).to_be_bytes());
+    }
+    bytes.truncate(len);
+    bytes
+}
+
+/// The vhost side: its own `Eal`, pool and driver.
+struct Far {
+    eal: Eal,
+    pool: MbufPool,
+    driver: VhostDriver,
+}
+
+impl Far {
+    fn new() -> Self {
+        let eal = Eal::new(EalConfig { huge: HugePolicy::Never, ..EalConfig::default() }).unwrap();
+        let pool = MbufPool::create(eal.memory(), "far", 4096, 2048, 32).unwrap();
+        Self { eal, pool, driver: VhostDriver::new() }
+    }
+
+    fn started(&self, lab: &Lab, client: bool, pairs: u16) -> Box<dyn EthDev> {
+        let iface = lab.path().display().to_string();
+        let text = format!("net_vhost0,iface={iface},queues={pairs},client={}", u8::from(client));
+        let args = DevArgs::parse(&text).unwrap();
+        let probe = Probe { eal: &self.eal, args: &args, port: PortId(1) };
+        let mut port = self.driver.probe(&probe).unwrap();
+        set_up(port.as_mut(), &self.pool, pairs);
+        port.start().unwrap();
+        port
+    }
+
+    fn in_use(&self) -> u32 {
+        let audit = self.pool.audit();
+        assert_eq!(audit.in_use + audit.free, audit.size, "{audit:?}");
+        audit.in_use
+    }
+}
+
+/// A packet in as many mbufs as it takes.
+fn packet(pool: &MbufPool, bytes: &[u8]) -> Option<Mbuf> {
+    let mut chain: Option<Mbuf> = None;
+    for part in bytes.chunks(2048) {
+        let mut mbuf = pool.take()?;
+        mbuf.append(part.len() as u16).ok()?.copy_from_slice(part);
+        match &mut chain {
+            None => chain = Some(mbuf),
+            Some(head) => head.chain(mbuf).ok()?,
+        }
+    }
+    chain
+}
+
+/// One queue pair, sent from the far side, turned round at the near side, checked at the far side.
+struct Lane {
+    queue: u16,
+    near: (RxQueue, TxQueue),
+    far: (RxQueue, TxQueue),
+    waiting: Burst,
+    turning: Burst,
+    sent: u64,
+    back: u64,
+}
+
+impl Lane {
+    fn claim(near: &mut dyn EthDev, far: &mut dyn EthDev, queue: u16) -> Self {
+        let both = |port: &mut dyn EthDev| {
+            (port.claim_rx(queue, "test").unwrap(), port.claim_tx(queue, "test").unwrap())
+        };
+        let (near, far) = (both(near), both(far));
+        let (waiting, turning) = (Burst::new(32), Burst::new(32));
+        Self { queue, near, far, waiting, turning, sent: 0, back: 0 }
+    }
+
+    fn fill(&mut self, pool: &MbufPool, until: u64, len: impl Fn(u64) -> usize) {
+        while self.sent < until && self.waiting.room() > 0 && self.sent - self.back < 128 {
+            let Some(mbuf) = packet(pool, &body(self.queue, self.sent, len(self.sent))) else {
+                return;
+            };
+            assert!(self.waiting.push(mbuf).is_ok());
+            self.sent += 1;
+        }
+    }
+
+    fn turn(&mut self, len: impl Fn(u64) -> usize) {
+        self.far.1.burst(&mut self.waiting);
+        self.near.0.burst(&mut self.turning);
+        self.near.1.burst(&mut self.turning);
+        let mut arrived = Burst::new(32);
+        self.far.0.burst(&mut arrived);
+        for mbuf in arrived.as_mut_slice() {
+            let expected = body(self.queue, self.back, len(self.back));
+            assert!(
+                mbuf.to_vec() == expected,
+                "queue {}: packet {} came back wrong",
+                self.queue,
+                self.back
+            );
+            self.back += 1;
+        }
+    }
+}
+
+/// Sends `count` packets over every lane and back.
+fn exchange(lanes: &mut [Lane], pool: &MbufPool, count: u64, len: impl Fn(u64) -> usize + Copy) {
+    let from = Instant::now();
+    let goals: Vec<u64> = lanes.iter().map(|lane| lane.sent + count).collect();
+    while lanes.iter().zip(&goals).any(|(lane, goal)| lane.back < *goal) {
+        for (lane, goal) in lanes.iter_mut().zip(&goals) {
+            lane.fill(pool, *goal, len);
+            lane.turn(len);
+        }
+        assert!(
+            from.elapsed() < 60 * SECOND,
+            "packets were lost: {:?}",
+            lanes.iter().map(|l| (l.sent, l.back)).collect::<Vec<_>>()
+        );
+    }
+}
+
+struct Case {
+    items: &'static str,
+    server: bool,
+    pairs: u16,
+    longest: usize,
+}
+
+fn every_packet_comes_back(case: &Case) {
+    let (lab, far) = (Lab::new(), Far::new());
+    let items = format!(",server={},queues={}{}", u8::from(case.server), case.pairs, case.items);
+    let mut near = lab.ready(&items, case.pairs);
+    near.start().unwrap();
+    let mut vhost = far.started(&lab, case.server, case.pairs);
+    within(5 * SECOND, "both links up", || near.link().up && vhost.link().up);
+    let mut lanes: Vec<Lane> =
+        (0..case.pairs).map(|queue| Lane::claim(near.as_mut(), vhost.as_mut(), queue)).collect();
+    let longest = case.longest as u64;
+    let len = move |number: u64| (60 + number * 97 % (longest - 59)) as usize;
+    for _ in 0..3 {
+        exchange(&mut lanes, &far.pool, 3000, len);
+        near.stop().unwrap();
+        assert_eq!(lab.in_use(), 0, "a stopped port holds buffers");
+        near.start().unwrap();
+        within(5 * SECOND, "both links up again", || near.link().up && vhost.link().up);
+    }
+    let sent = 9000 * u64::from(case.pairs);
+    assert_eq!((near.stats().rx_packets, near.stats().tx_packets), (sent, sent));
+    drop(lanes);
+    near.close().unwrap();
+    vhost.close().unwrap();
+    assert_eq!((lab.in_use(), far.in_use()), (0, 0));
+}
+
+#[test]
+fn mergeable_with_frames_longer_than_a_buffer() {
+    every_packet_comes_back(&Case { items: "", server: false, pairs: 1, longest: 9000 });
+}
+
+#[test]
+fn not_mergeable_and_a_small_ring() {
+    let items = ",mrg_rxbuf=0,queue_size=32";
+    every_packet_comes_back(&Case { items, server: false, pairs: 1, longest: 1518 });
+}
+
+#[test]
+fn four_pairs_with_the_port_as_server() {
+    let items = ",queue_size=512";
+    every_packet_comes_back(&Case { items, server: true, pairs: 4, longest: 1518 });
+}
+
+#[test]
+fn traffic_resumes_after_the_device_went_and_came_back() {
+    for server in [false, true] {
+        let (lab, far) = (Lab::new(), Far::new());
+        let mut near = lab.ready(&format!(",server={}", u8::from(server)), 1);
+        near.start().unwrap();
+        for round in 0..5 {
+            let mut vhost = far.started(&lab, server, 1);
+            within(5 * SECOND, "both links up", || near.link().up && vhost.link().up);
+            let mut lanes = [Lane::claim(near.as_mut(), vhost.as_mut(), 0)];
+            exchange(&mut lanes, &far.pool, 500, |_| 64);
+            lanes[0].fill(&far.pool, 1000, |_| 64);
+            lanes[0].far.1.burst(&mut lanes[0].waiting);
+            vhost.close().unwrap();
+            let took = within(SECOND, "link down", || !near.link().up);
+            assert!(took < Duration::from_millis(100), "round {round}: {took:?}");
+            drop((lanes, vhost));
+            within(SECOND, "buffers back", || lab.in_use() == 0);
+            assert_eq!(far.in_use(), 0);
+            let told = events(near.as_ref());
+            assert_eq!(told, [Event::Link(true), Event::Link(false)], "round {round}");
+        }
+    }
+}
