@@ -31,6 +31,8 @@ mod refusal;
 pub mod service;
 mod session;
 pub mod split;
+#[cfg(any(test, feature = "test-utils"))]
+pub mod testing;
 pub mod vring;
 
 pub use config::DeviceConfig;

@@ -19,6 +19,8 @@ pub(crate) mod copy;
 pub mod dequeue;
 pub mod enqueue;
 mod poller;
+#[cfg(test)]
+mod tests;
 
 pub use dequeue::{Accept, Dequeue, GuestPacket, RxSink};
 pub use enqueue::{Enqueue, Segment, TxSource};

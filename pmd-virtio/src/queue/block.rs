@@ -142,14 +142,9 @@ pub(crate) enum Slot {
     /// The driver has it.
     Free,
     /// It is the head of a posted chain that carries the mbuf `handle`, posted as number `position`.
-    Head {
-        handle: u32,
-        position: u32,
-    },
+    Head { handle: u32, position: u32 },
     /// It is a further descriptor of the chain with that head.
-    Part {
-        head: u16,
-    },
+    Part { head: u16 },
 }
 
 /// Marks a [`Slot::Part`]; handles are below it (the private file is smaller than 128 GiB).

@@ -2,7 +2,10 @@
 //!
 //! A burst: read used elements into a private array; check id, slot and length of each and take its mbuf out of the
 //! table; store how far; post other mbufs under the same descriptors; publish.
-#![allow(unsafe_code, reason = "takes mbufs out of the table as owner; reads headers that the device wrote")]
+#![allow(
+    unsafe_code,
+    reason = "takes mbufs out of the table as owner; reads headers that the device wrote"
+)]
 
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
@@ -117,7 +120,8 @@ impl RxBurst for RxPoller {
         if shared.block().progress.broken.load(Ordering::Relaxed) != 0 {
             return 0;
         }
-        let mut pass = Pass { shared, pool, owner: *owner, iova_bias: *iova_bias, room: *room, state };
+        let mut pass =
+            Pass { shared, pool, owner: *owner, iova_bias: *iova_bias, room: *room, state };
         let mut received = 0;
         while into.room() > 0 {
             match pass.run(into) {
@@ -183,7 +187,8 @@ impl Pass<'_> {
     fn gather<'b>(&self, batch: &'b mut [MaybeUninit<Received>]) -> Option<&'b [Received]> {
         let count = batch.len();
         for (at, place) in batch.iter_mut().enumerate() {
-            let element = self.shared.rings.used_element((self.state.used as u16).wrapping_add(at as u16));
+            let element =
+                self.shared.rings.used_element((self.state.used as u16).wrapping_add(at as u16));
             let id = u16::try_from(element.id).ok().filter(|&id| id <= self.shared.rings.mask())?;
             let Slot::Head { handle, .. } = self.shared.table.get(id) else { return None };
             let record = self.shared.record(handle).cast::<Meta>().as_ptr();
@@ -191,7 +196,8 @@ impl Pass<'_> {
             place.write(Received { id, record, len: element.len });
         }
         // SAFETY: the loop initialised all `count` places.
-        let received = unsafe { std::slice::from_raw_parts(batch.as_ptr().cast::<Received>(), count) };
+        let received =
+            unsafe { std::slice::from_raw_parts(batch.as_ptr().cast::<Received>(), count) };
         Some(received)
     }
 
@@ -214,7 +220,8 @@ impl Pass<'_> {
         let in_partial = self.state.partial.is_some();
         // Only the first buffer of a packet has a header.
         let bytes = if in_partial { packet.len.min(header + self.room) } else { bytes };
-        meta.data_off = if in_partial { HEADROOM_BYTES - self.state.header_bytes } else { HEADROOM_BYTES };
+        meta.data_off =
+            if in_partial { HEADROOM_BYTES - self.state.header_bytes } else { HEADROOM_BYTES };
         // A posted buffer is shorter than 64 KiB.
         meta.data_len = bytes as u16;
         meta.pkt_len = bytes;
@@ -254,7 +261,9 @@ impl Pass<'_> {
     #[cold]
     fn merge(&mut self, mbuf: Mbuf, buffers: u16, into: &mut Burst) {
         let (packet, left) = match self.state.partial.take() {
-            None if buffers == 0 || buffers > self.shared.rings.size() => return self.drop_bad(mbuf),
+            None if buffers == 0 || buffers > self.shared.rings.size() => {
+                return self.drop_bad(mbuf);
+            }
             None => (mbuf, buffers - 1),
             Some((mut head, left)) => match head.chain(mbuf) {
                 Ok(()) => (head, left - 1),

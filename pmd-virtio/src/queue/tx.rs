@@ -200,9 +200,8 @@ impl Pass<'_> {
         self.state.used = self.state.used.wrapping_add(good as u32);
         self.shared.block().progress.used.store(self.state.used, Ordering::Release);
         // SAFETY: the loop initialised the first `good` places.
-        let records = unsafe {
-            std::slice::from_raw_parts(records.as_ptr().cast::<NonNull<Record>>(), good)
-        };
+        let records =
+            unsafe { std::slice::from_raw_parts(records.as_ptr().cast::<NonNull<Record>>(), good) };
         give_back(records);
         good
     }
