@@ -46,7 +46,7 @@ struct Shared {
 /// # fn main() -> Result<(), eal::Error> {
 /// let eal = eal::Eal::new(eal::EalConfig::default())?;
 /// let (send, receive) = mpsc::channel();
-/// eal.alarms().after(Duration::from_millis(1), move || drop(send.send("rang")))?;
+/// eal.alarms().after(Duration::from_millis(1), move || _ = send.send("rang"))?;
 /// assert_eq!(receive.recv(), Ok("rang"));
 /// # Ok(())
 /// # }
@@ -255,7 +255,7 @@ mod tests {
     #[test]
     fn a_periodic_alarm_rings_until_cancelled() {
         let (alarms, (send, receive)) = (alarms(), channel());
-        let id = alarms.every(SOON, move || drop(send.send(()))).unwrap();
+        let id = alarms.every(SOON, move || _ = send.send(())).unwrap();
         for _ in 0..3 {
             receive.recv_timeout(LONG).unwrap();
         }

@@ -281,7 +281,7 @@ mod tests {
     fn a_busy_lcore_and_unknown_ones_are_refused() {
         let lcores = lcores("0@0,1@0");
         let (send, receive) = std::sync::mpsc::channel::<()>();
-        lcores.launch(1, Box::new(move || drop(receive.recv()))).unwrap();
+        lcores.launch(1, Box::new(move || _ = receive.recv())).unwrap();
         assert!(matches!(lcores.launch(1, Box::new(|| ())), Err(Error::LcoreBusy { lcore: 1 })));
         assert!(matches!(lcores.launch(5, Box::new(|| ())), Err(Error::NoLcore { lcore: 5 })));
         drop(send);

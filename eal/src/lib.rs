@@ -33,7 +33,7 @@
 //!
 //! let buffers = eal.memory().alloc(FileKind::Data, 1 << 20, 64)?;
 //! let (send, receive) = mpsc::channel();
-//! eal.launch(1, move || drop(send.send("from lcore 1")))?;
+//! eal.launch(1, move || _ = send.send("from lcore 1"))?;
 //! eal.wait(1)?;
 //! assert_eq!(receive.recv(), Ok("from lcore 1"));
 //! eal.memory().free(buffers);

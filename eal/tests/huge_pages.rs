@@ -1,6 +1,12 @@
 //! Memory on huge pages. Each test says what it lacks and passes when the machine has none free.
 
 #![allow(unsafe_code, reason = "touches mapped memory")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking, helpers included"
+)]
 
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -68,7 +74,8 @@ fn touch(memory: &Memory, len: u64) {
     let again = memory.alloc(FileKind::Data, len, 64).unwrap();
     assert_eq!(again.offset, extent.offset);
     // SAFETY: as above.
-    let bytes = unsafe { std::slice::from_raw_parts(memory.pointer(&again).as_ptr(), len as usize) };
+    let bytes =
+        unsafe { std::slice::from_raw_parts(memory.pointer(&again).as_ptr(), len as usize) };
     assert!(bytes.iter().all(|&byte| byte == 0), "freed memory comes back zeroed");
 }
 

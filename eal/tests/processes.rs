@@ -4,6 +4,12 @@
 //! same test function then plays that role.
 
 #![allow(unsafe_code, reason = "looks at shared memory")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking, helpers included"
+)]
 
 use std::io::{BufRead, BufReader, Lines};
 use std::path::Path;

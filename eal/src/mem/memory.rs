@@ -1,6 +1,6 @@
-//! The handle on one process's mapping of a window: allocation, zones, addresses, and the end of it all.
+//! The handle on one process's mapping of a window: addresses, what is known of it, and its end.
 
-#![allow(unsafe_code, reason = "clears mapped memory and keeps a weak pointer in the local page")]
+#![allow(unsafe_code, reason = "keeps a weak pointer in the local page")]
 
 use std::any::Any;
 use std::fmt;
@@ -10,22 +10,16 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use nix::fcntl::{FallocateFlags, fallocate};
-
-use crate::error::Error;
 use crate::gate::FenceMode;
 use crate::process::{OwnerId, ProcessTable};
 
-use super::backing::{Backing, BackingKind, HUGE_PAGE_BYTES, SMALL_PAGE_BYTES};
-use super::extents::{Extents, align_up};
+use super::backing::Backing;
+use super::extents::Extents;
 use super::header::Header;
 use super::local::LocalContext;
-use super::startup::{self, Choice};
+use super::startup::Choice;
 use super::window::Window;
 use super::{Extent, FileKind};
-
-/// Ordinary pages are mapped in steps of at least this many bytes; only touched pages cost memory.
-const STEP_BYTES: u64 = 32 << 20;
 
 /// Says how many buffers of a user of the memory are still out. Called when the last handle goes; must not
 /// hold a [`Memory`] itself.
@@ -37,7 +31,7 @@ pub type InUseCheck = Box<dyn Fn() -> u64 + Send + Sync>;
 /// it stays for the life of the process and a warning says so, rather than leave pointers dangling.
 #[derive(Clone)]
 pub struct Memory {
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
 }
 
 /// Names a [`Memory`] without keeping it.
@@ -68,11 +62,11 @@ pub(super) struct Parts {
     pub _membership: Option<Box<dyn Any + Send + Sync>>,
 }
 
-struct Inner {
-    parts: ManuallyDrop<Parts>,
-    private_space: Mutex<Extents>,
-    data_space: Mutex<Extents>,
-    directory: Mutex<()>,
+pub(super) struct Inner {
+    pub(super) parts: ManuallyDrop<Parts>,
+    pub(super) private_space: Mutex<Extents>,
+    pub(super) data_space: Mutex<Extents>,
+    pub(super) directory: Mutex<()>,
     checks: Mutex<Vec<(u64, InUseCheck)>>,
     next_check: AtomicU64,
 }
@@ -91,81 +85,6 @@ impl Memory {
         LocalContext::new(inner.parts.owner, inner.parts.fences, inner.parts.unique, weak)
             .place(inner.parts.window.local_page());
         Self { inner }
-    }
-
-    /// Hands out `len` zero-filled bytes at a multiple of `align`, committing more memory when needed.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::PrimaryOnly`] in a secondary, [`Error::Extent`] for a length of 0 or an alignment that is no
-    /// power of two, [`Error::Reservation`] when the file is full, [`Error::HugePages`] when pages run out.
-    pub fn alloc(&self, file: FileKind, len: u64, align: u64) -> Result<Extent, Error> {
-        self.primary_only()?;
-        if len == 0 || !align.is_power_of_two() {
-            return Err(Error::Extent { len, align });
-        }
-        let mut space = self.space(file);
-        let taken = match space.take(len, align) {
-            Some(taken) => taken,
-            None => {
-                self.grow(&mut space, file, len, align)?;
-                space.take(len, align).ok_or_else(|| self.file_full(file, len))?
-            }
-        };
-        if taken.used_bytes > 0 {
-            self.clear(file, taken.offset, taken.used_bytes);
-        }
-        Ok(Extent { file, offset: taken.offset, len })
-    }
-
-    /// Gives an extent back. In a secondary, or for an extent that is free already, only an error is logged.
-    pub fn free(&self, extent: Extent) {
-        if !self.is_primary() || !self.space(extent.file).give(extent.offset, extent.len) {
-            log::error!(target: "eal", "extent {extent:?} cannot be given back: it is not held here");
-            return;
-        }
-        if !self.backing(extent.file).is_huge() {
-            self.punch(extent.file, extent.offset, extent.len);
-        }
-    }
-
-    /// Allocates like [`Memory::alloc`] and publishes the extent under `name` (at most 64 bytes) for all
-    /// processes. A freshly published zone is all zeroes: users that need more say "ready" in it themselves.
-    ///
-    /// # Errors
-    ///
-    /// Those of `alloc`; [`Error::Name`] when the name is taken or too long, [`Error::TableFull`].
-    pub fn zone_create(
-        &self,
-        name: &str,
-        file: FileKind,
-        len: u64,
-        align: u64,
-    ) -> Result<Extent, Error> {
-        self.primary_only()?;
-        let _directory = lock(&self.inner.directory);
-        self.header().zones.check_free(name)?;
-        let extent = self.alloc(file, len, align)?;
-        if let Err(error) = self.header().zones.insert(name, extent) {
-            self.free(extent);
-            return Err(error);
-        }
-        Ok(extent)
-    }
-
-    /// Finds a zone by name, in any process.
-    pub fn zone_lookup(&self, name: &str) -> Option<Extent> {
-        self.header().zones.lookup(name).filter(|extent| self.contains(extent))
-    }
-
-    /// Takes a zone out of the directory and gives its extent back. Unknown names are ignored.
-    pub fn zone_free(&self, name: &str) {
-        let _directory = lock(&self.inner.directory);
-        if self.is_primary()
-            && let Some(extent) = self.header().zones.remove(name)
-        {
-            self.free(extent);
-        }
     }
 
     /// Address of an extent's first byte in this process; all of the extent is mapped.
@@ -282,15 +201,6 @@ impl Memory {
         (self.reserved(FileKind::Private), self.reserved(FileKind::Data))
     }
 
-    /// Decides for good which pages the data file has, before it is handed to another process.
-    pub(crate) fn settle(&self) -> Result<(), Error> {
-        let mut space = self.space(FileKind::Data);
-        if self.data_committed() == 0 {
-            self.grow(&mut space, FileKind::Data, 1, 1)?;
-        }
-        Ok(())
-    }
-
     /// Bytes of address space reserved for a file.
     pub(super) fn reserved(&self, file: FileKind) -> u64 {
         self.inner.parts.window.len(file)
@@ -302,133 +212,23 @@ impl Memory {
         unsafe { Header::at(self.private_base()) }
     }
 
-    /// Makes at least the first `end` bytes of a file usable. Called with the file's space locked, or at start.
-    pub(super) fn commit(&self, file: FileKind, end: u64) -> Result<(), Error> {
-        let done = self.committed(file).load(Ordering::Relaxed);
-        if end <= done {
-            return Ok(());
-        }
-        self.map_or_fall_back(file, done, end)?;
-        self.committed(file).store(end, Ordering::Release);
-        if file == FileKind::Data {
-            self.header().generation.fetch_add(1, Ordering::AcqRel);
-        }
-        Ok(())
-    }
-
-    /// Adds what is committed to the free space. `skip` bytes at the start are taken for good.
-    pub(super) fn open_space(&self, file: FileKind, skip: u64) {
-        let mut space = self.space(file);
-        space.grow(self.committed(file).load(Ordering::Relaxed));
-        if skip > 0 {
-            let _ = space.take(skip, 1);
-        }
-    }
-
-    fn map_or_fall_back(&self, file: FileKind, done: u64, end: u64) -> Result<(), Error> {
-        let parts = &self.inner.parts;
-        let backing = self.backing(file);
-        let map = |backing: &Backing| {
-            parts.window.map(file, backing.fd(), done, end - done, backing.is_huge())
-        };
-        let Err(error) = map(backing) else { return Ok(()) };
-        let out_of_pages = backing.is_huge() && error.raw_os_error() == Some(libc::ENOMEM);
-        if !out_of_pages {
-            return Err(Error::Io { action: "map memory", source: error });
-        }
-        if done > 0 || !parts.choice.may_fall_back() {
-            return Err(startup::huge_pages_missing(&parts.choice, end - done));
-        }
-        backing
-            .replace(&BackingKind::Plain, parts.window.len(file))
-            .map_err(Error::io("create a memory file"))?;
-        map(backing).map_err(Error::io("map memory"))?;
-        log::warn!(target: "eal", "memory: {} MiB of huge pages are not free; now {}",
-            (end - done) >> 20, self.describe());
-        Ok(())
-    }
-
-    fn grow(&self, space: &mut Extents, file: FileKind, len: u64, align: u64) -> Result<(), Error> {
-        let full = || self.file_full(file, len);
-        let reserved = self.inner.parts.window.len(file);
-        let needed = space.needed_end(len, align).ok_or_else(full)?;
-        let backing = self.backing(file);
-        let granule = backing.page_bytes().max(HUGE_PAGE_BYTES);
-        let step = if backing.is_huge() { granule } else { STEP_BYTES };
-        let end = align_up(needed.max(space.end() + step), granule).ok_or_else(full)?;
-        if needed > reserved {
-            return Err(full());
-        }
-        self.commit(file, end.min(reserved))?;
-        space.grow(self.committed(file).load(Ordering::Relaxed));
-        Ok(())
-    }
-
-    /// Zeroes bytes that were handed out before.
-    fn clear(&self, file: FileKind, offset: u64, len: u64) {
-        let (mut start, end) = (offset, offset + len);
-        if !self.backing(file).is_huge()
-            && let Some((first, last)) = self.punch(file, offset, len)
-        {
-            self.zero(file, start, first);
-            start = last;
-        }
-        self.zero(file, start, end);
-    }
-
-    fn zero(&self, file: FileKind, start: u64, end: u64) {
-        let at = self.inner.parts.window.address(file, start);
-        // SAFETY: `[start, end)` was just taken from the committed, mapped part of the file and nobody here
-        // holds a pointer into it.
-        unsafe { at.write_bytes(0, (end - start) as usize) };
-    }
-
-    /// Gives the whole pages inside a range back to the kernel, which zeroes them; says which bytes that were.
-    fn punch(&self, file: FileKind, offset: u64, len: u64) -> Option<(u64, u64)> {
-        let first = align_up(offset, SMALL_PAGE_BYTES)?;
-        let last = (offset + len) & !(SMALL_PAGE_BYTES - 1);
-        if first >= last {
-            return None;
-        }
-        let mode = FallocateFlags::FALLOC_FL_PUNCH_HOLE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
-        let (start, length) = (i64::try_from(first).ok()?, i64::try_from(last - first).ok()?);
-        fallocate(self.backing(file).fd(), mode, start, length).ok()?;
-        Some((first, last))
-    }
-
-    fn contains(&self, extent: &Extent) -> bool {
+    pub(super) fn contains(&self, extent: &Extent) -> bool {
         let committed = self.committed(extent.file).load(Ordering::Acquire);
         extent.offset.checked_add(extent.len).is_some_and(|end| end <= committed)
     }
 
-    fn primary_only(&self) -> Result<(), Error> {
-        if self.is_primary() { Ok(()) } else { Err(Error::PrimaryOnly) }
-    }
-
-    fn file_full(&self, file: FileKind, wanted_bytes: u64) -> Error {
-        let reserved_bytes = self.inner.parts.window.len(file);
-        Error::Reservation { file, wanted_bytes, reserved_bytes }
-    }
-
-    fn committed(&self, file: FileKind) -> &AtomicU64 {
+    pub(super) fn committed(&self, file: FileKind) -> &AtomicU64 {
         match file {
             FileKind::Private => &self.header().private_committed,
             FileKind::Data => &self.header().data_committed,
         }
     }
 
-    fn backing(&self, file: FileKind) -> &Backing {
+    pub(super) fn backing(&self, file: FileKind) -> &Backing {
         match file {
             FileKind::Private => &self.inner.parts.private,
             FileKind::Data => &self.inner.parts.data,
         }
-    }
-
-    fn space(&self, file: FileKind) -> MutexGuard<'_, Extents> {
-        lock(match file {
-            FileKind::Private => &self.inner.private_space,
-            FileKind::Data => &self.inner.data_space,
-        })
     }
 }
 
@@ -461,10 +261,7 @@ impl Drop for Inner {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // What the locks protect is changed by single calls that do not panic half-way.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
-
-#[cfg(test)]
-mod tests;

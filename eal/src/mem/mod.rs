@@ -31,6 +31,7 @@ mod extents;
 pub(crate) mod header;
 mod local;
 mod memory;
+mod space;
 mod startup;
 mod window;
 mod zones;
@@ -69,3 +70,6 @@ pub struct Extent {
     /// Length in bytes.
     pub len: u64,
 }
+
+#[cfg(test)]
+mod tests;

@@ -100,16 +100,7 @@ impl State {
         epoll.add(&*stop, EpollEvent::new(EpollFlags::EPOLLIN, STOP))?;
         epoll.add(&listener, EpollEvent::new(EpollFlags::EPOLLIN, LISTENER))?;
         let connections = BTreeMap::new();
-        Ok(Self {
-            epoll,
-            listener,
-            _dir: handle,
-            memory,
-            reaper,
-            connections,
-            next: FIRST,
-            stop,
-        })
+        Ok(Self { epoll, listener, _dir: handle, memory, reaper, connections, next: FIRST, stop })
     }
 
     fn serve(&mut self) {

@@ -1,5 +1,10 @@
+//! The memory handle as its users see it.
+
+#![allow(unsafe_code, reason = "looks at mapped memory")]
+
 use super::*;
 use crate::config::{EalConfig, HugePolicy};
+use crate::error::Error;
 
 const MIB: u64 = 1 << 20;
 
