@@ -17,6 +17,8 @@
 //! rules costs itself the queue, never the process.
 
 pub mod queue;
+#[cfg(any(test, feature = "test-utils"))]
+pub mod testing;
 pub mod transport;
 pub mod user;
 

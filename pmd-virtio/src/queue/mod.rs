@@ -19,6 +19,8 @@ mod prefetch;
 mod recover;
 mod rx;
 mod shared;
+#[cfg(test)]
+mod tests;
 mod tx;
 
 use std::os::fd::{AsFd, BorrowedFd};
