@@ -1,0 +1,299 @@
+//! The `net_vhost` port against a scripted front-end.
+#![cfg(feature = "ethdev")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on fails"
+)]
+
+mod support;
+
+use std::path::{Path, PathBuf};
+
+use eal::{Eal, EalConfig};
+use pmd_core::{
+    Burst, DevArgs, DriverList, Error, EthDev, Event, MbufPool, PortConfig, PortId, Ports, RxBurst,
+    RxQueueConfig, TxBurst, TxQueueConfig,
+};
+use pmd_vhost::ethdev::VhostDriver;
+use support::{BUFFER, FrontEnd, HEADER, eventually};
+
+/// An `Eal`, a pool, and one port that is configured and started.
+struct Setup {
+    ports: Ports,
+    id: PortId,
+    pool: MbufPool,
+    path: PathBuf,
+    _dir: tempfile::TempDir,
+    _eal: Eal,
+}
+
+const POOL: u32 = 512;
+
+impl Setup {
+    fn new(queues: u16, data_bytes: u16) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("sock");
+        let eal = Eal::new(EalConfig::default()).unwrap();
+        let pool = MbufPool::create(eal.memory(), "pool", POOL, data_bytes, 32).unwrap();
+        let mut ports = Ports::new();
+        let id = ports.attach(&eal, &drivers(), &args(&path, queues)).unwrap();
+        let mut setup = Self { ports, id, pool, path, _dir: dir, _eal: eal };
+        setup.prepare(queues);
+        setup.dev().start().unwrap();
+        setup
+    }
+
+    fn prepare(&mut self, queues: u16) {
+        let pool = self.pool.clone();
+        let dev = self.dev();
+        dev.configure(&PortConfig { rx_queues: queues, tx_queues: queues }).unwrap();
+        for queue in 0..queues {
+            dev.setup_rx(queue, &RxQueueConfig { descriptors: 0, pool: pool.clone() }).unwrap();
+            dev.setup_tx(queue, &TxQueueConfig { descriptors: 0 }).unwrap();
+        }
+    }
+
+    fn dev(&mut self) -> &mut (dyn EthDev + 'static) {
+        self.ports.get_mut(self.id).unwrap()
+    }
+
+    fn front(&mut self, pairs: u32) -> FrontEnd {
+        let mut front = FrontEnd::connect(&self.path);
+        front.start(pairs);
+        eventually("link up", || self.dev().link().up);
+        front
+    }
+
+    #[track_caller]
+    fn assert_pool_is_whole(&self) {
+        let audit = self.pool.audit();
+        assert_eq!((audit.in_use, audit.free), (0, POOL), "{audit:?}");
+    }
+}
+
+fn drivers() -> DriverList {
+    DriverList::new().with(VhostDriver::new())
+}
+
+fn args(path: &Path, queues: u16) -> DevArgs {
+    DevArgs::parse(&format!("net_vhost0,iface={},queues={queues}", path.display())).unwrap()
+}
+
+/// Bytes that differ from packet to packet and from place to place.
+fn pattern(seed: usize, len: usize) -> Vec<u8> {
+    (0..len).map(|at| (at * 31 + seed * 7 + at / 256) as u8).collect()
+}
+
+#[test]
+fn packets_become_mbufs_and_mbufs_packets() {
+    let mut setup = Setup::new(2, 2048);
+    let mut front = setup.front(2);
+    for queue in 0..2_u16 {
+        let mut rx = setup.dev().claim_rx(queue, "test").unwrap();
+        let mut tx = setup.dev().claim_tx(queue, "test").unwrap();
+        let mut burst = Burst::new(32);
+        let pair = usize::from(queue);
+        for number in 0..300 {
+            let packet = pattern(number, 60 + number);
+            front.send(pair * 2 + 1, &packet);
+            assert_eq!(rx.burst(&mut burst), 1);
+            assert_eq!(burst[0].to_vec(), packet);
+            assert_eq!(burst[0].port(), Some(0));
+            front.rings[pair * 2].post();
+            assert_eq!(tx.burst(&mut burst), 1);
+            assert!(burst.is_empty());
+            assert_eq!(front.rings[pair * 2].take(&front.memory), Some(packet));
+        }
+    }
+    let bytes = (0..300).map(|number| 60 + number).sum::<u64>() * 2;
+    let stats = setup.dev().stats();
+    assert_eq!((stats.rx_packets, stats.rx_bytes), (600, bytes));
+    assert_eq!((stats.tx_packets, stats.tx_bytes), (600, bytes));
+    assert_eq!(setup.dev().queue_stats(true, 1).unwrap().packets, 300);
+    setup.dev().reset_stats();
+    assert_eq!(setup.dev().stats(), pmd_core::PortStats::default());
+    setup.assert_pool_is_whole();
+}
+
+#[test]
+fn long_packets_are_chains_both_ways() {
+    let mut setup = Setup::new(1, 256);
+    let mut front = setup.front(1);
+    let mut rx = setup.dev().claim_rx(0, "test").unwrap();
+    let mut tx = setup.dev().claim_tx(0, "test").unwrap();
+    let mut burst = Burst::new(8);
+    for len in [255, 256, 257, 512, 513, 1514, BUFFER as usize - HEADER] {
+        let packet = pattern(len, len);
+        front.send(1, &packet);
+        assert_eq!(rx.burst(&mut burst), 1);
+        assert_eq!(burst[0].to_vec(), packet);
+        assert_eq!(usize::from(burst[0].segment_count()), len.div_ceil(256), "{len} bytes");
+        front.rings[0].post();
+        assert_eq!(tx.burst(&mut burst), 1);
+        assert_eq!(front.rings[0].take(&front.memory), Some(packet));
+    }
+    setup.assert_pool_is_whole();
+}
+
+#[test]
+fn an_empty_pool_loses_nothing() {
+    let mut setup = Setup::new(1, 256);
+    let mut front = setup.front(1);
+    let mut rx = setup.dev().claim_rx(0, "test").unwrap();
+    let mut hoard = Burst::new(POOL as usize);
+    setup.pool.take_burst(&mut hoard, POOL as usize);
+    for number in 0..10 {
+        front.send(1, &pattern(number, 60));
+    }
+    let mut burst = Burst::new(32);
+    assert_eq!(rx.burst(&mut burst), 0);
+    assert!(setup.dev().stats().rx_no_mbuf > 0);
+    // Room for one segment of a packet that needs two is as good as none.
+    front.send(1, &pattern(99, 400));
+    hoard.pop();
+    assert_eq!(rx.burst(&mut burst), 1);
+    hoard.clear();
+    assert_eq!(rx.burst(&mut burst), 10);
+    for (number, mbuf) in burst.iter().take(10).enumerate() {
+        assert_eq!(mbuf.to_vec(), pattern(number, 60));
+    }
+    assert_eq!(burst[10].to_vec(), pattern(99, 400));
+    drop(burst);
+    drop(hoard);
+    setup.assert_pool_is_whole();
+}
+
+#[test]
+fn what_the_guest_has_no_room_for_stays_with_the_app() {
+    let mut setup = Setup::new(1, 2048);
+    let mut front = setup.front(1);
+    let mut tx = setup.dev().claim_tx(0, "test").unwrap();
+    let mut burst = Burst::new(32);
+    setup.pool.take_burst(&mut burst, 10);
+    for (number, mbuf) in burst.as_mut_slice().iter_mut().enumerate() {
+        mbuf.append(64).unwrap().copy_from_slice(&pattern(number, 64));
+    }
+    assert_eq!(tx.burst(&mut burst), 0);
+    (0..4).for_each(|_| front.rings[0].post());
+    assert_eq!(tx.burst(&mut burst), 4);
+    assert_eq!(burst.len(), 6);
+    assert_eq!(burst[0].to_vec(), pattern(4, 64));
+    (0..10).for_each(|_| front.rings[0].post());
+    assert_eq!(tx.burst(&mut burst), 6);
+    for number in 0..10 {
+        assert_eq!(front.rings[0].take(&front.memory), Some(pattern(number, 64)));
+    }
+    setup.assert_pool_is_whole();
+}
+
+#[test]
+fn handles_outlive_stop_reconnect_and_close() {
+    let mut setup = Setup::new(1, 2048);
+    let mut front = setup.front(1);
+    let mut rx = setup.dev().claim_rx(0, "test").unwrap();
+    let mut burst = Burst::new(32);
+    setup.dev().stop().unwrap();
+    front.send(1, &[1; 60]);
+    assert_eq!(rx.burst(&mut burst), 0);
+    assert!(setup.dev().link().up);
+    setup.dev().start().unwrap();
+    assert_eq!(rx.burst(&mut burst), 1);
+
+    drop(front);
+    eventually("link down", || !setup.dev().link().up);
+    assert_eq!(rx.burst(&mut burst), 0);
+    let mut front = setup.front(1);
+    front.send(1, &[2; 60]);
+    assert_eq!(rx.burst(&mut burst), 1);
+
+    setup.dev().close().unwrap();
+    front.send(1, &[3; 60]);
+    assert_eq!(rx.burst(&mut burst), 0);
+    assert!(!setup.path.exists());
+    setup.dev().close().unwrap();
+    assert!(setup.dev().start().is_err());
+    drop(burst);
+    setup.assert_pool_is_whole();
+}
+
+#[test]
+fn link_changes_are_events() {
+    let mut setup = Setup::new(1, 2048);
+    let front = setup.front(1);
+    drop(front);
+    eventually("link down", || !setup.dev().link().up);
+    let events: Vec<_> = std::iter::from_fn(|| setup.dev().events().try_next()).collect();
+    assert_eq!(events, [Event::Link(true), Event::Link(false)]);
+}
+
+#[test]
+fn a_broken_ring_is_an_event() {
+    let mut setup = Setup::new(2, 2048);
+    let front = setup.front(2);
+    let mut rx = setup.dev().claim_rx(1, "test").unwrap();
+    front.rings[3].ptrs.publish_avail(1000);
+    assert_eq!(rx.burst(&mut Burst::new(4)), 0);
+    eventually("the event", || {
+        let next = setup.dev().events().try_next();
+        matches!(next, Some(Event::QueueBroken { rx: true, queue: 1, .. }))
+    });
+}
+
+#[test]
+fn a_queue_has_one_holder_at_a_time() {
+    let mut setup = Setup::new(1, 2048);
+    let rx = setup.dev().claim_rx(0, "the first").unwrap();
+    let refused = setup.dev().claim_rx(0, "the second").unwrap_err();
+    assert!(matches!(&refused, Error::Claimed { holder, .. } if holder == "the first"), "{refused}");
+    drop(rx);
+    setup.dev().claim_rx(0, "the second").unwrap();
+    assert!(matches!(setup.dev().claim_tx(1, "x"), Err(Error::NoQueue { queue: 1, queues: 1 })));
+}
+
+#[test]
+fn calls_out_of_order_are_refused_and_change_nothing() {
+    let mut setup = Setup::new(1, 2048);
+    let pool = setup.pool.clone();
+    let one = PortConfig { rx_queues: 1, tx_queues: 1 };
+    assert!(matches!(setup.dev().configure(&one), Err(Error::WrongState { .. })), "started");
+    let config = RxQueueConfig { descriptors: 0, pool };
+    assert!(matches!(setup.dev().setup_rx(0, &config), Err(Error::WrongState { .. })));
+    setup.dev().stop().unwrap();
+    setup.dev().stop().unwrap();
+    let two = PortConfig { rx_queues: 2, tx_queues: 1 };
+    assert!(matches!(setup.dev().configure(&two), Err(Error::OutOfRange { value: 2, max: 1, .. })));
+    assert_eq!(setup.dev().config(), one);
+    setup.dev().configure(&one).unwrap();
+    assert!(matches!(setup.dev().start(), Err(Error::WrongState { .. })), "no queue set up");
+    setup.prepare(1);
+    setup.dev().start().unwrap();
+}
+
+#[test]
+fn what_a_port_says_of_itself() {
+    let mut setup = Setup::new(2, 2048);
+    let info = setup.dev().info();
+    assert_eq!((info.name.as_str(), info.driver), ("net_vhost0", "net_vhost"));
+    assert_eq!((info.rx.max_queues, info.tx.max_queues), (2, 2));
+    assert_eq!(setup.dev().mac().to_string(), "56:48:4F:53:54:00");
+    let link = setup.dev().link();
+    assert_eq!((link.up, link.speed_mbps), (false, Some(10_000)));
+    assert_eq!(setup.dev().mtu(), 1500);
+    assert!(setup.dev().set_mtu(67).is_err());
+    setup.dev().set_mtu(9000).unwrap();
+    assert_eq!(setup.dev().mtu(), 9000);
+}
+
+#[test]
+fn a_path_in_use_is_an_error_of_configure() {
+    let setup = Setup::new(1, 2048);
+    let eal = Eal::new(EalConfig::default()).unwrap();
+    let mut ports = Ports::new();
+    let id = ports.attach(&eal, &drivers(), &args(&setup.path, 1)).unwrap();
+    let error = ports.get_mut(id).unwrap().configure(&PortConfig { rx_queues: 1, tx_queues: 1 });
+    let text = error.unwrap_err().to_string();
+    assert!(text.ends_with("Address already in use; remove it and try again"), "{text}");
+    assert!(setup.path.exists());
+}
