@@ -18,7 +18,7 @@ mod values;
 
 use std::ffi::OsString;
 
-use crate::config::{EalConfig, HugePolicy, ProcessType};
+use crate::config::{EalConfig, HugePolicy, ProcessType, is_prefix};
 use crate::error::Error;
 use crate::lcore::{self, LcoreMap};
 
@@ -155,7 +155,8 @@ impl Line {
                 self.set_memory(shown, bytes)?;
             }
             Effect::HugeDir => self.huge_dir = Some(values::non_empty(text).ok_or_else(bad)?),
-            Effect::Prefix => self.prefix = Some(values::prefix(text).ok_or_else(bad)?),
+            Effect::Prefix if is_prefix(text) => self.prefix = Some(text.into()),
+            Effect::Prefix => return Err(bad()),
             Effect::Process => {
                 config.process = match text {
                     "primary" => ProcessType::Primary,

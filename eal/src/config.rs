@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::error::Error;
 use crate::gate::FenceMode;
 use crate::lcore::LcoreMap;
 use crate::logging::LogConfig;
@@ -19,7 +20,8 @@ use crate::logging::LogConfig;
 pub struct EalConfig {
     /// Names the runtime directory through which secondaries join. `None`: no directory, lock or socket; nobody can join.
     pub file_prefix: Option<String>,
-    /// Parent of the runtime directories; `None` chooses it as the README says.
+    /// Parent of the runtime directories. `None`: `pmd-rs` in `$RUNTIME_DIRECTORY`, else in `$XDG_RUNTIME_DIR`, else in `/run` for
+    /// root, else `pmd-rs-<uid>` in the directory for temporary files.
     pub runtime_dir: Option<PathBuf>,
     /// First process of its prefix or a further one.
     pub process: ProcessType,
@@ -83,6 +85,40 @@ impl Default for EalConfig {
     }
 }
 
+impl EalConfig {
+    /// Refuses values that no `Eal` can have.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let bad = |text: String| Err(Error::Configuration(text));
+        if let Some(prefix) = self.file_prefix.as_deref().filter(|prefix| !is_prefix(prefix)) {
+            return bad(format!("file prefix '{prefix}' is not {PREFIX_FORM}"));
+        }
+        if !self.iova_base.is_multiple_of(IOVA_ALIGN) || self.iova_base < IOVA_ALIGN {
+            return bad(format!("IOVA base {:#x} is no multiple of 2 MiB above 0", self.iova_base));
+        }
+        let data = self.data_reserve_bytes.max(self.memory_bytes);
+        let sizes = [data, self.private_reserve_bytes, self.iova_base];
+        if sizes.iter().any(|&size| size > MOST_BYTES) {
+            return bad(format!(
+                "memory sizes and IOVA base must not exceed {MOST_BYTES:#x} bytes"
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// What a file prefix may look like: it becomes the name of a directory.
+pub(crate) const PREFIX_FORM: &str = "a name of at most 64 bytes without '/'";
+
+/// Whether `text` can be a file prefix.
+pub(crate) fn is_prefix(text: &str) -> bool {
+    let name = !text.is_empty() && text.len() <= 64 && !matches!(text, "." | "..");
+    name && !text.contains(['/', '\0'])
+}
+
+const IOVA_ALIGN: u64 = 2 << 20;
+/// What sums of two sizes can never overflow, and what address spaces are smaller than anyway.
+const MOST_BYTES: u64 = 1 << 56;
+
 /// Which pages hold the memory.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum HugePolicy {
@@ -103,4 +139,25 @@ pub enum ProcessType {
     Secondary,
     /// Secondary when a primary is there, primary otherwise.
     Auto,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn impossible_values_are_refused() {
+        let default = EalConfig::default;
+        assert!(default().check().is_ok());
+        let with_prefix = |text: &str| EalConfig { file_prefix: Some(text.into()), ..default() };
+        assert!(with_prefix("vhost").check().is_ok());
+        for text in ["", ".", "..", "a/b", "a\0b", &"x".repeat(65)] {
+            assert!(with_prefix(text).check().is_err(), "{text:?}");
+        }
+        for iova_base in [0, 4096, (4 << 30) + 1, 1 << 60] {
+            assert!(EalConfig { iova_base, ..default() }.check().is_err(), "{iova_base:#x}");
+        }
+        assert!(EalConfig { memory_bytes: u64::MAX, ..default() }.check().is_err());
+        assert!(EalConfig { private_reserve_bytes: 1 << 60, ..default() }.check().is_err());
+    }
 }

@@ -62,6 +62,7 @@ impl Eal {
     /// [`Error::NoPrimary`] when none answers, [`Error::Mismatch`] when it is another program, [`Error::NoBarrier`],
     /// [`Error::TableFull`], [`Error::NoCpu`].
     pub fn attach(config: EalConfig) -> Result<Self, Error> {
+        config.check()?;
         let cpus = Cpus::new(&config)?;
         let prefix = config.file_prefix.as_deref().ok_or_else(|| {
             Error::Configuration("a secondary process needs the file prefix of its primary".into())
@@ -71,6 +72,7 @@ impl Eal {
     }
 
     fn primary(config: EalConfig) -> Result<Self, Error> {
+        config.check()?;
         let cpus = Cpus::new(&config)?;
         let dir = config.file_prefix.as_deref();
         let dir = dir.map(|prefix| PrimaryDir::create(&config, prefix)).transpose()?;
@@ -282,3 +284,6 @@ impl Drop for Eal {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -205,6 +205,35 @@ fn a_killed_secondary_is_reaped_and_its_slot_gets_a_new_generation() {
 }
 
 #[test]
+fn processes_killed_at_any_instant_of_joining_leave_nothing() {
+    const NAME: &str = "processes_killed_at_any_instant_of_joining_leave_nothing";
+    if let Some((dir, _)) = role() {
+        say("up", "");
+        loop {
+            drop(Eal::attach(config(&dir)).unwrap());
+        }
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let eal = Eal::new(config(dir.path())).unwrap();
+    let mut seed = u64::from(std::process::id());
+    println!("seed {seed}");
+    for _ in 0..40 {
+        let mut other = Other::start(NAME, "joiner", dir.path());
+        other.expect("up");
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        std::thread::sleep(Duration::from_micros((seed >> 33) % 3000));
+        other.kill();
+    }
+    wait_for(|| eal.members() == [eal.memory().owner()]);
+    let second = Eal::attach(config(dir.path())).unwrap();
+    assert_eq!(eal.members().len(), 2);
+    drop(second);
+    drop(eal);
+    Eal::new(config(dir.path())).unwrap();
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
+#[test]
 fn leaving_in_order_frees_the_slot_too() {
     let dir = tempfile::tempdir().unwrap();
     let eal = Eal::new(config(dir.path())).unwrap();

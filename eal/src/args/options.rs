@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use crate::config::PREFIX_FORM;
 use crate::error::Error;
 use crate::lcore::{LIST_FORM, MAP_FORM, MASK_FORM};
 
@@ -113,7 +114,7 @@ static OPTIONS: &[Spec] = &[
     spec(
         "file-prefix",
         None,
-        Takes::Value("a name of at most 64 bytes without '/'"),
+        Takes::Value(PREFIX_FORM),
         Effect::Prefix,
         "name that sets independent programs apart",
     ),

@@ -26,12 +26,6 @@ pub(super) fn non_empty(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.into())
 }
 
-/// A file prefix: it becomes the name of a directory.
-pub(super) fn prefix(text: &str) -> Option<String> {
-    let name = !text.is_empty() && text.len() <= 64 && !matches!(text, "." | "..");
-    (name && !text.contains(['/', '\0'])).then(|| text.into())
-}
-
 /// A register width in bits; 0 lifts the limit.
 pub(super) fn simd_bits(text: &str) -> Option<u16> {
     let bits = number(text, 1 << 15)? as u16;
@@ -124,15 +118,6 @@ mod tests {
         for text in ["", "0", "9", "eal,", ",8", ":8", "eal,9", "a(b:8"] {
             assert!(log_level(text, &mut config).is_none(), "{text:?}");
         }
-    }
-
-    #[test]
-    fn prefixes_are_directory_names() {
-        assert_eq!(prefix("vhost"), Some("vhost".into()));
-        for text in ["", ".", "..", "a/b", "a\0b"] {
-            assert_eq!(prefix(text), None, "{text:?}");
-        }
-        assert_eq!(prefix(&"x".repeat(65)), None);
     }
 
     #[test]

@@ -128,8 +128,10 @@ impl ProcessTable {
         if now & STATE_MASK == JOINING {
             return false;
         }
-        start_time(slot.pid.load(Ordering::Relaxed))
-            != Some(slot.start_time.load(Ordering::Relaxed))
+        // Where /proc cannot be read nobody looks dead.
+        let can_tell = start_time(std::process::id()).is_some();
+        let there = start_time(slot.pid.load(Ordering::Relaxed));
+        can_tell && there != Some(slot.start_time.load(Ordering::Relaxed))
     }
 
     fn reaper_is_gone(&self, word: u64) -> bool {

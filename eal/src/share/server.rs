@@ -158,6 +158,8 @@ impl State {
         let received = match wire::receive(&connection.stream) {
             Ok(received) => received,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+            // Killed before it read our answer.
+            Err(_) if connection.member.is_some() => return self.mute(token),
             Err(_) => return self.hang_up(token),
         };
         match (received.hello(), connection.member.is_some()) {
