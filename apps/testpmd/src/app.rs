@@ -1,0 +1,145 @@
+//! The app: an `Eal`, its ports, a pool, what is forwarded and how.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Instant;
+
+use eal::Eal;
+use pmd_core::{EthDev, Event, MbufPool, PortId, PortStats, Ports};
+
+use crate::config::Config;
+use crate::engine::{Counters, CountersSnapshot, Forwarding, StreamId};
+use crate::output::Output;
+use crate::show::stats::Rates;
+use crate::show::{self, report::Report};
+use crate::{say, warn_user};
+
+/// Everything that commands work on.
+///
+/// Fields are dropped in this order: lcores are told to stop, ports close, the pool goes, the `Eal` waits for its lcores.
+pub struct App {
+    pub(crate) forwarding: Option<Forwarding>,
+    /// Streams of the present or last forwarding.
+    pub(crate) streams: Vec<Counted>,
+    /// What ports had counted when forwarding started or they were cleared.
+    pub(crate) bases: BTreeMap<PortId, PortStats>,
+    /// How and what is forwarded.
+    pub config: Config,
+    /// All ports.
+    pub ports: Ports,
+    /// Ports that were configured once.
+    pub(crate) configured: BTreeSet<PortId>,
+    pub(crate) pool: MbufPool,
+    pub(crate) rates: Rates,
+    pub(crate) odd_port_told: bool,
+    started: Instant,
+    /// Where everything is written.
+    pub out: Output,
+    pub(crate) eal: Eal,
+}
+
+/// A stream's counters and their values when they were last cleared.
+pub struct Counted {
+    pub(crate) id: StreamId,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) base: CountersSnapshot,
+}
+
+impl App {
+    /// An app over `ports`, all of which forward unless the configuration names others.
+    pub fn new(eal: Eal, ports: Ports, pool: MbufPool, config: Config, out: Output) -> Self {
+        Self {
+            forwarding: None,
+            streams: Vec::new(),
+            bases: BTreeMap::new(),
+            config,
+            ports,
+            configured: BTreeSet::new(),
+            pool,
+            rates: Rates::default(),
+            odd_port_told: false,
+            started: Instant::now(),
+            out,
+            eal,
+        }
+    }
+
+    /// Whether lcores forward.
+    pub fn is_forwarding(&self) -> bool {
+        self.forwarding.is_some()
+    }
+
+    /// The counters of one port and its rates since they were last shown.
+    pub fn show_port_stats(&mut self, port: PortId) {
+        let Some(stats) = self.ports.get(port).map(EthDev::stats) else { return };
+        let rate = self.rates.since_last(port, self.started.elapsed(), &stats);
+        self.out.say(format_args!("{}", show::stats::block(port, &stats, rate)));
+    }
+
+    /// What streams and ports counted since the start.
+    pub fn report(&self) -> Report {
+        let counted = |s: &Counted| (s.id, s.counters.snapshot().since(s.base));
+        let since = |&port: &PortId| {
+            let now = self.ports.get(port)?.stats();
+            let zero = PortStats::default();
+            Some((port, show::report::since(&now, self.bases.get(&port).unwrap_or(&zero))))
+        };
+        Report {
+            streams: self.streams.iter().map(counted).collect(),
+            ports: self.config.ports.iter().filter_map(since).collect(),
+        }
+    }
+
+    /// From now on reports count from here.
+    pub(crate) fn rebase(&mut self, port: PortId) {
+        if let Some(dev) = self.ports.get(port) {
+            self.bases.insert(port, dev.stats());
+        }
+    }
+
+    /// Tells what happened to ports meanwhile.
+    pub fn print_events(&mut self) {
+        let mut lines = Vec::new();
+        for (port, dev) in self.ports.iter() {
+            while let Some(event) = dev.events().try_next() {
+                lines.extend(event_line(port, &event));
+            }
+        }
+        for line in lines {
+            say!(self.out, "\n{line}");
+        }
+        self.out.flush();
+    }
+
+    /// Forgets what happened to ports.
+    pub fn discard_events(&self) {
+        for (_, dev) in self.ports.iter() {
+            while dev.events().try_next().is_some() {}
+        }
+    }
+
+    /// Says once that an odd number of ports cannot be paired.
+    pub(crate) fn tell_odd_ports(&mut self) {
+        let odd = self.config.ports.len() % 2 == 1;
+        if odd && self.config.topology == crate::engine::Topology::Paired && !self.odd_port_told {
+            self.odd_port_told = true;
+            warn_user!(
+                self.out,
+                "\nWarning! port-topology=paired and odd forward ports number, \
+                 the last port will pair with itself.\n"
+            );
+        }
+    }
+}
+
+fn event_line(port: PortId, event: &Event) -> Option<String> {
+    Some(match event {
+        Event::Link(_) => format!("Port {port}: link state change event"),
+        Event::QueueBroken { rx, queue, reason } => {
+            let side = if *rx { "RX" } else { "TX" };
+            format!("Port {port}: {side} queue {queue} out of service: {reason}")
+        }
+        Event::Removed => format!("Port {port}: device removal event"),
+        _ => return None,
+    })
+}

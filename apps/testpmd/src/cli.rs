@@ -1,0 +1,245 @@
+//! The program's own options: what follows `--`, or `--loopback` and what goes with it.
+//!
+//! Long options may be shortened while they stay unique, and take their value as `--option=value` or `--option value`.
+
+mod table;
+
+use std::ffi::OsString;
+use std::fmt;
+
+use crate::config::{Config, parse_list};
+use table::{Effect, OPTIONS, Spec, Takes};
+
+/// What the options say.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// `-i`: a console.
+    pub interactive: bool,
+    /// `-a`: forward at once.
+    pub auto_start: bool,
+    /// `--tx-first`
+    pub tx_first: bool,
+    /// `--stats-period` in seconds; 0 for none.
+    pub stats_period_s: u32,
+    /// `-h`
+    pub help: bool,
+    /// `--loopback`, with its seconds when they were given.
+    pub loopback: Option<Option<f64>>,
+    /// `--size` of loopback packets, in bytes.
+    pub size: Option<u16>,
+    /// `--queues` of the loopback.
+    pub queues: Option<u16>,
+    /// `--json`: the loopback's last line as an object.
+    pub json: bool,
+    /// `--total-num-mbufs`
+    pub total_mbufs: Option<u32>,
+    /// `--mbcache`
+    pub mbuf_cache: Option<u16>,
+    /// `--nb-cores`, as typed: the limit is known later.
+    pub nb_cores: Option<String>,
+    /// `--nb-ports`, as typed.
+    pub nb_ports: Option<String>,
+    /// `--portmask` or `--portlist`
+    pub ports: Option<Vec<u16>>,
+    /// `--txpkts`, as typed.
+    pub txpkts: Option<String>,
+    /// `--forward-mode` with a mode that does not exist.
+    pub unknown_mode: Option<String>,
+    /// Options that were accepted and change nothing here.
+    pub no_effect: Vec<&'static str>,
+    /// What the options say about forwarding.
+    pub config: Config,
+}
+
+/// Why a command line was refused.
+#[derive(Debug, PartialEq, Eq)]
+pub enum CliError {
+    /// No such option.
+    Unknown {
+        /// As typed.
+        option: String,
+        /// The one that looks most like it.
+        nearest: Option<&'static str>,
+    },
+    /// An abbreviation of several options.
+    Ambiguous {
+        /// As typed.
+        option: String,
+        /// What it may stand for.
+        candidates: Vec<&'static str>,
+    },
+    /// An option needs a value.
+    NoValue {
+        /// The option.
+        option: String,
+        /// What the value is.
+        value: &'static str,
+    },
+    /// An option takes no value.
+    SurplusValue {
+        /// The option.
+        option: String,
+    },
+    /// A word that is no option.
+    Stray(String),
+    /// An option of the reference that is not here yet.
+    Later(&'static str),
+    /// A value that will not do; the text says what would.
+    Value(String),
+}
+
+impl CliError {
+    /// The cause that the exit message gives.
+    pub fn cause(&self) -> &str {
+        match self {
+            Self::Value(text) => text,
+            Self::Stray(_) => "Command line is incorrect",
+            _ => "Command line is incomplete or incorrect",
+        }
+    }
+
+    /// Lines to print before the exit message, with a pointer to the help; none when the cause says all.
+    pub fn details(&self) -> String {
+        match self {
+            Self::Value(_) => String::new(),
+            _ => format!("{self}\nTry 'testpmd --help' for all options.\n"),
+        }
+    }
+}
+
+impl fmt::Display for CliError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown { option, nearest } => {
+                write!(f, "testpmd: unrecognized option '{option}'")?;
+                if let Some(nearest) = nearest {
+                    write!(f, "; did you mean '--{nearest}'?")?;
+                }
+                write!(f, "\nInvalid option: {option}")
+            }
+            Self::Ambiguous { option, candidates } => {
+                write!(f, "testpmd: option '{option}' is ambiguous; possibilities:")?;
+                candidates.iter().try_for_each(|name| write!(f, " '--{name}'"))
+            }
+            Self::NoValue { option, value } => {
+                write!(f, "testpmd: option '{option}' requires an argument: {option}={value}")
+            }
+            Self::SurplusValue { option } => {
+                write!(f, "testpmd: option '{option}' doesn't allow an argument")
+            }
+            Self::Stray(word) => write!(f, "Invalid parameter: {word}"),
+            Self::Later(name) => write!(f, "testpmd: option '--{name}' is not supported yet"),
+            Self::Value(text) => f.write_str(text),
+        }
+    }
+}
+
+/// Reads the options.
+///
+/// # Errors
+///
+/// [`CliError`].
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Options, CliError> {
+    let mut options = Options::default();
+    let mut words = args.into_iter().map(|word| word.to_string_lossy().into_owned());
+    while let Some(word) = words.next() {
+        if let Some(long) = word.strip_prefix("--") {
+            let (name, inline) = match long.split_once('=') {
+                Some((name, value)) => (name, Some(value.to_owned())),
+                None => (long, None),
+            };
+            let spec = find(name)?;
+            let value = value_of(spec, inline, || words.next())?;
+            apply(&mut options, spec, value.as_deref())?;
+        } else if word.len() > 1 && word.starts_with('-') {
+            word.chars().skip(1).try_for_each(|letter| short(&mut options, letter))?;
+        } else {
+            return Err(CliError::Stray(word));
+        }
+    }
+    Ok(options)
+}
+
+fn short(options: &mut Options, letter: char) -> Result<(), CliError> {
+    match letter {
+        'i' => options.interactive = true,
+        'a' => options.auto_start = true,
+        'h' => options.help = true,
+        _ => return Err(CliError::Unknown { option: format!("-{letter}"), nearest: None }),
+    }
+    Ok(())
+}
+
+fn find(name: &str) -> Result<&'static Spec, CliError> {
+    if let Some(spec) = OPTIONS.iter().find(|spec| spec.name == name) {
+        return Ok(spec);
+    }
+    let option = format!("--{name}");
+    let begins = |spec: &&Spec| !name.is_empty() && spec.name.starts_with(name);
+    let candidates: Vec<&'static Spec> = OPTIONS.iter().filter(begins).collect();
+    match candidates[..] {
+        [spec] => Ok(spec),
+        [] => {
+            let names = OPTIONS.iter().map(|spec| spec.name);
+            let nearest = names.min_by_key(|known| eal::args::distance(known, name));
+            let close = |known: &&str| eal::args::distance(known, name) <= 2 + name.len() / 3;
+            Err(CliError::Unknown { option, nearest: nearest.filter(close) })
+        }
+        _ => {
+            let candidates = candidates.iter().map(|spec| spec.name).collect();
+            Err(CliError::Ambiguous { option, candidates })
+        }
+    }
+}
+
+fn value_of(
+    spec: &'static Spec,
+    inline: Option<String>,
+    next: impl FnOnce() -> Option<String>,
+) -> Result<Option<String>, CliError> {
+    let option = || format!("--{}", spec.name);
+    match (spec.takes, inline) {
+        (Takes::Nothing, Some(_)) => Err(CliError::SurplusValue { option: option() }),
+        (Takes::Nothing, None) => Ok(None),
+        (Takes::Maybe(_), inline) => Ok(inline),
+        (Takes::Value(_), Some(value)) => Ok(Some(value)),
+        (Takes::Value(value), None) => {
+            next().map(Some).ok_or_else(|| CliError::NoValue { option: option(), value })
+        }
+    }
+}
+
+fn apply(options: &mut Options, spec: &Spec, value: Option<&str>) -> Result<(), CliError> {
+    match spec.effect {
+        Effect::Flag(set) => set(options),
+        Effect::Set(set) => {
+            set(options, value.unwrap_or_default()).map_err(CliError::Value)?;
+        }
+        Effect::Maybe(set) => set(options, value).map_err(CliError::Value)?,
+        Effect::None => {
+            if !options.no_effect.contains(&spec.name) {
+                options.no_effect.push(spec.name);
+            }
+        }
+        Effect::Later => return Err(CliError::Later(spec.name)),
+    }
+    Ok(())
+}
+
+/// The options' part of the help.
+pub fn usage() -> String {
+    table::usage()
+}
+
+/// Reads a list of port numbers, `0,1`.
+///
+/// # Errors
+///
+/// What is wrong with it.
+pub fn port_list(text: &str) -> Result<Vec<u16>, String> {
+    let ids = parse_list(text).map_err(|bad| bad.to_string())?;
+    ids.into_iter().map(|id| u16::try_from(id).map_err(|_| format!("Invalid port {id}"))).collect()
+}
+
+#[cfg(test)]
+mod tests;

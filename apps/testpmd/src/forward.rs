@@ -1,0 +1,179 @@
+//! `start` and `stop`.
+
+use std::collections::BTreeMap;
+
+use pmd_core::{EthDev, PortId};
+
+use crate::app::{App, Counted};
+use crate::engine::forwarding::flush;
+use crate::engine::stream::Parts;
+use crate::engine::{CountersSnapshot, Forwarding, Job, Mode, Stream, StreamId, plan};
+use crate::show;
+use crate::show::forward::LcoreStreams;
+use crate::{say, warn_user};
+
+impl App {
+    /// Starts forwarding, after `tx_first` bursts of made packets on every stream. `interrupted` ends the wait for those.
+    pub fn start_forwarding(&mut self, tx_first: u32, interrupted: impl Fn() -> bool) {
+        if let Some(problem) = self.obstacle() {
+            warn_user!(self.out, "{problem}");
+            return;
+        }
+        self.tell_odd_ports();
+        let dealt = self.deal();
+        self.show_streams_of(&dealt);
+        match self.claim(dealt) {
+            Ok(jobs) => self.launch(jobs, tx_first, interrupted),
+            Err(error) => warn_user!(self.out, "Cannot start packet forwarding: {error}"),
+        }
+    }
+
+    fn launch(&mut self, mut jobs: Vec<Job>, tx_first: u32, interrupted: impl Fn() -> bool) {
+        if self.config.flush_rx {
+            flush(&mut jobs);
+        }
+        self.show_queues();
+        let counted = |stream: &Stream| Counted {
+            id: stream.id(),
+            counters: std::sync::Arc::clone(stream.counters()),
+            base: CountersSnapshot::default(),
+        };
+        self.streams = jobs.iter().flat_map(|job| &job.streams).map(counted).collect();
+        for port in self.ports.ids() {
+            self.rebase(port);
+        }
+        let (mode, settings) = (self.config.mode, &self.config.settings);
+        match Forwarding::launch(&self.eal, mode, jobs, settings, tx_first) {
+            Ok(forwarding) => {
+                forwarding.wait_until_ready(interrupted);
+                self.forwarding = Some(forwarding);
+            }
+            Err(error) => warn_user!(self.out, "Cannot start packet forwarding: {error}"),
+        }
+    }
+
+    /// Why forwarding cannot start now.
+    fn obstacle(&self) -> Option<String> {
+        let Self { config, .. } = self;
+        let (rx, tx) = (config.rx_queues > 0, config.tx_queues > 0);
+        let name = config.mode.name();
+        match config.mode {
+            Mode::RxOnly if !rx => return Some(format!("rxq are 0, cannot use {name} fwd mode")),
+            Mode::TxOnly if !tx => return Some(format!("txq are 0, cannot use {name} fwd mode")),
+            Mode::Io | Mode::Mac if !(rx && tx) => {
+                return Some(format!("Either rxq or txq are 0, cannot use {name} fwd mode"));
+            }
+            _ => {}
+        }
+        if !self.ports.iter().all(|(_, dev)| dev.is_started()) {
+            return Some("Not all ports were started".into());
+        }
+        self.is_forwarding().then(|| "Packet forwarding already started".into())
+    }
+
+    /// The streams of each lcore, as the configuration has it.
+    fn deal(&self) -> Vec<(u32, Vec<StreamId>)> {
+        let config = &self.config;
+        let streams =
+            plan::streams(&config.ports, config.rx_queues, config.tx_queues, config.topology);
+        let cores = config.lcores.len().min(usize::from(config.nb_cores));
+        plan::deal(streams, &config.lcores[..cores])
+    }
+
+    /// `show config fwd`
+    pub fn show_streams(&mut self) {
+        let dealt = self.deal();
+        self.show_streams_of(&dealt);
+    }
+
+    fn show_streams_of(&mut self, dealt: &[(u32, Vec<StreamId>)]) {
+        let lcores: Vec<LcoreStreams> = dealt
+            .iter()
+            .map(|(lcore, streams)| LcoreStreams {
+                lcore: *lcore,
+                socket: self.eal.socket_of(*lcore),
+                streams: streams.iter().map(|id| (*id, self.config.peer_of(id.tx_port))).collect(),
+            })
+            .collect();
+        let config = &self.config;
+        let socket_of = |port| self.ports.get(port).map_or(0, |dev: &dyn EthDev| dev.info().socket);
+        let retry = config.settings.retry;
+        let text = show::forward::block(
+            config.mode,
+            retry,
+            config.numa,
+            config.ports.len(),
+            &lcores,
+            socket_of,
+        );
+        self.out.say(format_args!("{text}"));
+    }
+
+    /// `show config rxtx`
+    pub fn show_queues(&mut self) {
+        let text = show::queues::block(&self.config, &self.ports.ids());
+        self.out.say(format_args!("{text}"));
+    }
+
+    /// Claims the queues of all streams.
+    fn claim(&mut self, dealt: Vec<(u32, Vec<StreamId>)>) -> Result<Vec<Job>, pmd_core::Error> {
+        let mut jobs = Vec::with_capacity(dealt.len());
+        for (lcore, ids) in dealt {
+            let streams: Result<_, _> =
+                ids.into_iter().map(|id| self.claim_stream(id, lcore)).collect();
+            jobs.push(Job { lcore, streams: streams? });
+        }
+        Ok(jobs)
+    }
+
+    fn claim_stream(&mut self, id: StreamId, lcore: u32) -> Result<Stream, pmd_core::Error> {
+        let holder = format!("lcore {lcore}");
+        let (rx, tx) = (self.config.rx_queues > 0, self.config.tx_queues > 0);
+        let peer = self.config.peer_of(id.tx_port);
+        let claim_rx = |dev: &mut (dyn EthDev + 'static)| dev.claim_rx(id.rx_queue, &holder);
+        let rx = self.ports.get_mut(id.rx_port).filter(|_| rx).map(claim_rx).transpose()?;
+        let claim_tx = |dev: &mut (dyn EthDev + 'static)| dev.claim_tx(id.tx_queue, &holder);
+        let tx = self.ports.get_mut(id.tx_port).filter(|_| tx).map(claim_tx).transpose()?;
+        let source = self.ports.get(id.tx_port).map(EthDev::mac).unwrap_or_default();
+        let parts = Parts { id, rx, tx, source, peer, pool: self.pool.clone() };
+        Ok(Stream::new(parts, &self.config.settings))
+    }
+
+    /// Stops forwarding and says what came of it.
+    pub fn stop_forwarding(&mut self) {
+        let Some(forwarding) = self.forwarding.take() else {
+            warn_user!(self.out, "Packet forwarding not started");
+            return;
+        };
+        say!(self.out, "Telling cores to stop...");
+        say!(self.out, "Waiting for lcores to finish...");
+        let (_, errors) = forwarding.stop(&self.eal);
+        for error in errors {
+            warn_user!(self.out, "{error}");
+        }
+        self.show_report();
+        say!(self.out, "\nDone.");
+    }
+
+    /// `show fwd stats all`
+    pub fn show_report(&mut self) {
+        let text = show::report::text(&self.report());
+        self.out.say(format_args!("{text}"));
+    }
+
+    /// `clear fwd stats all`
+    pub fn clear_report(&mut self) {
+        for stream in &mut self.streams {
+            stream.base = stream.counters.snapshot();
+        }
+        let base = |(port, dev): (PortId, &dyn EthDev)| (port, dev.stats());
+        self.bases = self.ports.iter().map(base).collect::<BTreeMap<_, _>>();
+    }
+
+    /// Hands changed settings to lcores that forward.
+    pub fn update_settings(&self) {
+        if let Some(forwarding) = &self.forwarding {
+            forwarding.update(&self.config.settings);
+        }
+    }
+}

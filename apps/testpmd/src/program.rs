@@ -1,0 +1,161 @@
+//! From the command line to the exit code.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use eal::{Eal, EalConfig};
+use pmd_core::DriverList;
+
+use crate::cli::{self, CliError, Options};
+use crate::console::input::{Input, Wake};
+use crate::output::Output;
+use crate::setup::{self, Fatal};
+use crate::signals::Signals;
+use crate::{console, loopback, say, usage, warn_user};
+
+/// What a command line asks for.
+enum Wanted {
+    Help(String),
+    Loopback(Box<Options>),
+    Ports { config: Box<EalConfig>, options: Box<Options>, version: bool },
+}
+
+/// Runs the program.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let mut out = Output::process();
+    // Before any other thread exists, so that all of them leave signals to this one.
+    let signals = match Signals::block() {
+        Ok(signals) => signals,
+        Err(error) => return fail(&mut out, &format!("cannot watch for signals: {error}")),
+    };
+    match wanted(args.into_iter().collect()) {
+        Err(problem) => {
+            out.warn(format_args!("{}", problem.details));
+            fail(&mut out, &problem.cause)
+        }
+        Ok(Wanted::Help(text)) => {
+            out.say(format_args!("{text}"));
+            out.flush();
+            ExitCode::SUCCESS
+        }
+        Ok(Wanted::Loopback(options)) => loopback::run(&options, &signals, out),
+        Ok(Wanted::Ports { config, options, version }) => {
+            if version {
+                warn_user!(out, "EAL: RTE Version: 'pmd-rs {}'", env!("CARGO_PKG_VERSION"));
+            }
+            ports(*config, &options, &signals, out)
+        }
+    }
+}
+
+/// A command line that will not do.
+struct Problem {
+    details: String,
+    cause: String,
+}
+
+impl From<CliError> for Problem {
+    fn from(error: CliError) -> Self {
+        Self { details: error.details(), cause: error.cause().to_owned() }
+    }
+}
+
+impl From<eal::Error> for Problem {
+    fn from(error: eal::Error) -> Self {
+        let details = format!("EAL: {error}\nTry 'testpmd --help' for all options.\n");
+        Self { details, cause: "Cannot init EAL: Invalid argument".into() }
+    }
+}
+
+fn wanted(args: Vec<OsString>) -> Result<Wanted, Problem> {
+    let first = args.get(1).map(|word| word.to_string_lossy().into_owned());
+    if first.is_some_and(|word| word.starts_with("--loopback")) {
+        let options = cli::parse(args.into_iter().skip(1))?;
+        return Ok(match options.help {
+            true => Wanted::Help(usage::text("testpmd")),
+            false => Wanted::Loopback(Box::new(options)),
+        });
+    }
+    let parsed = eal::args::parse(args)?;
+    let options = cli::parse(parsed.rest)?;
+    if parsed.help || options.help {
+        let name = parsed.program.rsplit('/').next().unwrap_or("testpmd");
+        return Ok(Wanted::Help(usage::text(name)));
+    }
+    if options.loopback.is_some() {
+        return Ok(Wanted::Loopback(Box::new(options)));
+    }
+    let config = Box::new(parsed.config);
+    Ok(Wanted::Ports { config, options: Box::new(options), version: parsed.version })
+}
+
+/// The drivers of this program.
+pub fn drivers() -> DriverList {
+    DriverList::new().with(pmd_vhost::ethdev::VhostDriver::new()).with(pmd_virtio::VirtioUserDriver)
+}
+
+fn ports(config: EalConfig, options: &Options, signals: &Signals, mut out: Output) -> ExitCode {
+    eal::logging::init(&config.log);
+    let eal = match Eal::new(config) {
+        Ok(eal) => eal,
+        Err(error) => {
+            warn_user!(out, "EAL: {error}");
+            return fail(&mut out, "Cannot init EAL");
+        }
+    };
+    let mut app = match setup::bring_up(eal, &drivers(), options, out) {
+        Ok(app) => app,
+        Err(Fatal { mut out, cause }) => return fail(&mut out, &cause),
+    };
+    let interrupted = || signals.arrived();
+    app.start_ports(console::Which::All, interrupted);
+    app.tell_promiscuous();
+    if options.interactive {
+        if options.auto_start {
+            say!(app.out, "Start automatic packet forwarding");
+            app.start_forwarding(0, interrupted);
+        }
+        console::run(&mut app, signals);
+    } else {
+        say!(app.out, "No commandline core given, start packet forwarding");
+        app.start_forwarding(u32::from(options.tx_first), interrupted);
+        watch(&mut app, options.stats_period_s, signals);
+    }
+    app.shut_down();
+    ExitCode::SUCCESS
+}
+
+/// Without a console: waits for Enter or a signal, or shows statistics until a signal.
+fn watch(app: &mut crate::app::App, period_s: u32, signals: &Signals) {
+    let mut input = Input::new(std::io::stdin());
+    if period_s == 0 {
+        say!(app.out, "Press enter to exit");
+        app.out.flush();
+        loop {
+            match console::wait(app, &mut input, signals, None) {
+                Wake::Events => app.print_events(),
+                _ => return,
+            }
+        }
+    }
+    while !signals.arrived() && !app.out.is_broken() {
+        say!(app.out, "\x1b[2J\x1b[1;1H\nPort statistics ====================================");
+        for port in app.ports.ids() {
+            app.show_port_stats(port);
+        }
+        app.out.flush();
+        for _ in 0..period_s {
+            setup::sleep_until_signal(signals, 1000);
+            if signals.arrived() {
+                return;
+            }
+            app.print_events();
+        }
+    }
+}
+
+/// Says why the program ends.
+pub fn fail(out: &mut Output, cause: &str) -> ExitCode {
+    warn_user!(out, "EAL: Error - exiting with code: 1\n  Cause: {cause}");
+    ExitCode::FAILURE
+}
