@@ -358,6 +358,31 @@ fn a_limited_address_space_gets_a_smaller_window() {
 }
 
 #[test]
+fn running_out_of_descriptors_at_any_point_is_an_error_that_leaves_nothing() {
+    const NAME: &str = "running_out_of_descriptors_at_any_point_is_an_error_that_leaves_nothing";
+    if let Some((dir, _)) = role() {
+        let before = mapped_names();
+        let eal = Eal::new(config(&dir));
+        let second = Eal::attach(config(&dir));
+        say("up", eal.is_ok() && second.is_ok());
+        drop((second, eal));
+        say("maps", mapped_names() == before);
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let mut outcomes = Vec::new();
+    for limit in 4..24 {
+        let shell = format!("ulimit -n {limit}; exec \"$0\" \"$@\"");
+        let mut other = Other::start_with(&["sh", "-c", &shell], NAME, "alone", dir.path());
+        outcomes.push(other.expect("up"));
+        assert_eq!(other.expect("maps"), "true", "with {limit} descriptors");
+        other.finish();
+        assert!(!dir.path().join("test/socket").exists());
+    }
+    assert_eq!((outcomes[0].as_str(), outcomes[19].as_str()), ("false", "true"));
+}
+
+#[test]
 fn everything_is_given_back() {
     const NAME: &str = "everything_is_given_back";
     if role().is_some() {
