@@ -5,34 +5,15 @@ mod common;
 
 use std::time::{Duration, Instant};
 
-use common::{Lab, events, set_up, within};
+use common::{Lab, body, events, packet, set_up, within};
 use eal::{Eal, EalConfig, HugePolicy};
 use pmd_core::{
-    Burst, DevArgs, Driver, EthDev, Event, Mbuf, MbufPool, PortId, Probe, RxBurst, RxQueue,
-    TxBurst, TxQueue,
+    Burst, DevArgs, Driver, EthDev, Event, MbufPool, PortId, Probe, RxBurst, RxQueue, TxBurst,
+    TxQueue,
 };
 use pmd_vhost::ethdev::VhostDriver;
 
 const SECOND: Duration = Duration::from_secs(1);
-
-/// splitmix64: the same numbers on every run.
-fn mix(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let z = (*state ^ (*state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
-}
-
-/// The bytes of packet `number` of `queue`: its number, then noise that depends on both.
-fn body(queue: u16, number: u64, len: usize) -> Vec<u8> {
-    let mut state = number << 16 | u64::from(queue);
-    let mut bytes = number.to_be_bytes().to_vec();
-    while bytes.len() < len {
-        bytes.extend_from_slice(&mix(&mut state).to_be_bytes());
-    }
-    bytes.truncate(len);
-    bytes
-}
 
 /// The vhost side: its own `Eal`, pool and driver.
 struct Far {
@@ -64,20 +45,6 @@ impl Far {
         assert_eq!(audit.in_use + audit.free, audit.size, "{audit:?}");
         audit.in_use
     }
-}
-
-/// A packet in as many mbufs as it takes.
-fn packet(pool: &MbufPool, bytes: &[u8]) -> Option<Mbuf> {
-    let mut chain: Option<Mbuf> = None;
-    for part in bytes.chunks(2048) {
-        let mut mbuf = pool.take()?;
-        mbuf.append(part.len() as u16).ok()?.copy_from_slice(part);
-        match &mut chain {
-            None => chain = Some(mbuf),
-            Some(head) => head.chain(mbuf).ok()?,
-        }
-    }
-    chain
 }
 
 /// One queue pair, sent from the far side, turned round at the near side, checked at the far side.

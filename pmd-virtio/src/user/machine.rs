@@ -13,10 +13,12 @@ use super::control::Control;
 use super::endpoint::Endpoint;
 use super::frontend::{Frontend, is_hang_up};
 use super::ring::Ring;
-use crate::transport::{self, TransportError};
+use crate::transport::{self, Transport, TransportError};
 
-/// How long a peer may take over all the messages of one step: negotiating and starting, or stopping.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long a peer may take over all the messages of one step, negotiating and starting or stopping, while a call of the app waits.
+const PATIENCE_IN_CALL: Duration = Duration::from_secs(1);
+/// The same while nobody waits; a machine that is overloaded is not a peer that misbehaves.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Where the connection stands.
 pub(super) enum Peer {
@@ -87,7 +89,7 @@ impl Machine {
         self.rings = Some(rings);
         match std::mem::replace(&mut self.peer, Peer::Idle) {
             Peer::Linked(mut frontend, features) => {
-                frontend.set_deadline(PATIENCE);
+                frontend.set_deadline(self.patience());
                 self.run_rings(frontend, features)
             }
             Peer::Running { .. } | Peer::Idle | Peer::Away(_) => {
@@ -120,7 +122,7 @@ impl Machine {
         self.peer = match std::mem::replace(&mut self.peer, Peer::Idle) {
             Peer::Running { mut frontend, features, .. } => {
                 self.link(false);
-                frontend.set_deadline(PATIENCE);
+                frontend.set_deadline(self.patience());
                 let indexes: Vec<u16> = rings.iter().map(|ring| ring.index).collect();
                 match transport::stop(&mut frontend, &indexes) {
                     Ok(()) => Peer::Linked(frontend, features),
@@ -134,6 +136,10 @@ impl Machine {
         };
         rings.iter().for_each(Ring::drain);
         Ok(())
+    }
+
+    fn patience(&self) -> Duration {
+        if self.in_call { PATIENCE_IN_CALL } else { PATIENCE }
     }
 
     /// Looks for a peer if it is time to.
@@ -150,6 +156,8 @@ impl Machine {
 
     /// One try at connecting, and all that follows when it succeeds.
     fn seek(&mut self) -> Result<(), Failure> {
+        // A poller that is still inside since the last peer left has to come out first.
+        close_all(self.rings.as_deref().unwrap_or_default())?;
         let socket = match self.set.endpoint.attempt() {
             Ok(Some(socket)) => socket,
             Ok(None) => {
@@ -171,7 +179,7 @@ impl Machine {
     }
 
     fn negotiate(&self, socket: UnixStream) -> Result<(Frontend, Features), TransportError> {
-        let mut frontend = Frontend::new(socket, PATIENCE);
+        let mut frontend = Frontend::new(socket, self.patience());
         let required = Features::VERSION_1;
         let wanted = self.set.wanted;
         let features = transport::negotiate(&mut frontend, wanted, required, self.set.queue_pairs)?;
@@ -252,15 +260,14 @@ impl Machine {
     /// What has to be seen to while rings run: memory that grew, rings that broke.
     pub(super) fn tend(&mut self) {
         let Peer::Running { frontend, generation, .. } = &mut self.peer else { return };
-        let mut grown = Ok(());
-        if *generation != self.set.memory.generation() {
-            *generation = self.set.memory.generation();
+        let memory = &self.set.memory;
+        if *generation != memory.generation() {
+            *generation = memory.generation();
             frontend.set_deadline(PATIENCE);
-            grown = transport::Transport::share_memory(frontend, &self.set.memory);
-        }
-        if let Err(error) = grown {
-            self.lose(&error);
-            return;
+            if let Err(error) = frontend.share_memory(memory) {
+                self.lose(&error);
+                return;
+            }
         }
         for ring in self.rings.iter().flatten() {
             if let Some(event) = ring.newly_broken() {

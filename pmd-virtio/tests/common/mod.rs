@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use eal::{Eal, EalConfig, HugePolicy};
 use pmd_core::{
-    DevArgs, DriverList, EthDev, Event, MbufPool, PortConfig, PortId, Probe, RxQueueConfig,
+    DevArgs, DriverList, EthDev, Event, Mbuf, MbufPool, PortConfig, PortId, Probe, RxQueueConfig,
     TxQueueConfig,
 };
 use pmd_virtio::VirtioUserDriver;
@@ -342,4 +342,37 @@ pub fn events(port: &dyn EthDev) -> Vec<Event> {
 /// Descriptors that this process has open.
 pub fn open_fds() -> usize {
     std::fs::read_dir("/proc/self/fd").unwrap().count()
+}
+
+/// splitmix64: the same numbers on every run.
+fn mix(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let z = (*state ^ (*state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// The bytes of packet `number` of `queue`: its number, then noise that depends on both.
+pub fn body(queue: u16, number: u64, len: usize) -> Vec<u8> {
+    let mut state = number << 16 | u64::from(queue);
+    let mut bytes = number.to_be_bytes().to_vec();
+    while bytes.len() < len {
+        bytes.extend_from_slice(&mix(&mut state).to_be_bytes());
+    }
+    bytes.truncate(len);
+    bytes
+}
+
+/// A packet in as many mbufs as it takes.
+pub fn packet(pool: &MbufPool, bytes: &[u8]) -> Option<Mbuf> {
+    let mut chain: Option<Mbuf> = None;
+    for part in bytes.chunks(2048) {
+        let mut mbuf = pool.take()?;
+        mbuf.append(part.len() as u16).ok()?.copy_from_slice(part);
+        match &mut chain {
+            None => chain = Some(mbuf),
+            Some(head) => head.chain(mbuf).ok()?,
+        }
+    }
+    chain
 }
