@@ -22,7 +22,7 @@ use eal::gate::FenceMode;
 use virtio::Features;
 use virtio::vhost_user::ProtocolFeatures;
 
-use crate::config::{DeviceConfig, PROTOCOL_FEATURES};
+use crate::config::{DeviceConfig, LOG_TARGET, PROTOCOL_FEATURES};
 use crate::events::{DeviceEvent, EventSink};
 use crate::guest_memory::GuestMemory;
 use crate::vring::{ClosedVring, VringShared};
@@ -35,6 +35,9 @@ pub(crate) use ring::{Ring, is_aligned, translate};
 pub(crate) const STATUS_FEATURES_OK: u8 = 8;
 /// Device status bit: the driver is ready (virtio 1.2, 2.1).
 const STATUS_DRIVER_OK: u8 = 4;
+
+/// Warnings that one connection may cause.
+const WARNINGS_MAX: u32 = 8;
 
 /// What stays when front-ends come and go.
 pub(crate) struct Slot {
@@ -101,6 +104,8 @@ pub(crate) struct Device {
     rings: Vec<Ring>,
     /// Memory that is no longer used, for a thread that may take its time to unmap it.
     retired: Vec<Arc<GuestMemory>>,
+    /// Warnings that this front-end has caused.
+    warnings: u32,
 }
 
 impl Device {
@@ -115,6 +120,7 @@ impl Device {
             memory: None,
             rings: slot.vrings.iter().map(|_| Ring::default()).collect(),
             retired: Vec::new(),
+            warnings: 0,
             slot,
         }
     }
@@ -183,6 +189,15 @@ impl Device {
     pub(crate) fn set_mtu(&mut self, mtu: u16) {
         self.slot.mtu.store(mtu, Ordering::Relaxed);
         self.slot.sink.send(DeviceEvent::Mtu(mtu));
+    }
+
+    /// Logs what the front-end did wrong; a front-end cannot fill the log with it.
+    pub(crate) fn complain(&mut self, what: &dyn std::fmt::Display) {
+        self.warnings = self.warnings.saturating_add(1);
+        let level =
+            if self.warnings <= WARNINGS_MAX { log::Level::Warn } else { log::Level::Debug };
+        let path = self.slot.config.path.display();
+        log::log!(target: LOG_TARGET, level, "({path}) {what}");
     }
 
     pub(crate) fn memory(&self) -> Option<&Arc<GuestMemory>> {
@@ -277,13 +292,15 @@ impl Device {
         ring.plan(self.memory.as_ref()?, features)
     }
 
-    /// Reports rings that their pollers took out of service since the last call. Any ring may be asked without its gate.
+    /// Reports rings that their pollers took out of service since the last call, and wakes drivers that a poller may
+    /// have left asleep. Any ring may be asked without its gate.
     pub(crate) fn watch(&mut self) {
         for (index, (ring, vring)) in self.rings.iter_mut().zip(&self.slot.vrings).enumerate() {
+            vring.wake_unconfirmed(&mut ring.told_base);
             if let Some(reason) = vring.broken().filter(|_| !ring.told_broken) {
                 ring.tell_broken();
                 let text = reason.text();
-                log::warn!(target: crate::config::LOG_TARGET, "({}) ring {index} is out of service: {text}", self.slot.config.path.display());
+                log::warn!(target: LOG_TARGET, "({}) ring {index} is out of service: {text}", self.slot.config.path.display());
                 self.slot.sink.send(DeviceEvent::RingBroken { index, reason });
             }
         }

@@ -7,13 +7,14 @@ use std::cell::UnsafeCell;
 use std::fmt;
 use std::os::fd::OwnedFd;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use eal::OwnerId;
 use eal::gate::{ControlGate, FenceMode, GateWords, PollerGate, Stuck};
 use virtio::Features;
+use virtio::layout::AVAIL_NO_INTERRUPT;
 use virtio::ring::RingPtrs;
 
 use crate::counters::Counters;
@@ -159,6 +160,28 @@ impl VringShared {
 
     pub(crate) fn break_ring(&self, reason: BreakReason) {
         self.broken.store(reason as u8, Ordering::Relaxed);
+    }
+
+    /// Control's tick, for a poller that never calls again: wakes a driver that asked for wake-ups just when packets were
+    /// published. `told` is the place up to which an earlier tick has done so; the poller's own word stays as it is, as
+    /// only the poller knows what it has published since.
+    pub(crate) fn wake_unconfirmed(&self, told: &mut Option<u16>) {
+        let base = self.base();
+        if !self.progress.unconfirmed.load(Ordering::Relaxed) || *told == Some(base) {
+            return;
+        }
+        let _serial = lock(&self.control);
+        // SAFETY: `config` is written under the lock that is held, so nobody writes.
+        let Some(config) = (unsafe { &*self.config.get() }) else { return };
+        // The store of `used.idx` that came before `base` is ordered before the load of the flag.
+        fence(Ordering::SeqCst);
+        if config.rings.avail_flags() & AVAIL_NO_INTERRUPT == 0 {
+            *told = Some(base);
+            if let Some(call) = &config.call {
+                // A full eventfd is a wake-up already.
+                let _ = nix::unistd::write(call, &1_u64.to_ne_bytes());
+            }
+        }
     }
 
     /// Who polls the ring.

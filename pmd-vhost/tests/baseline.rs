@@ -9,7 +9,10 @@
 
 mod support;
 
+use std::fs::File;
+use std::os::fd::AsRawFd;
 use std::process::Command;
+use std::time::Duration;
 
 use pmd_vhost::Service;
 use support::{Bench, FrontEnd, eventually, receive};
@@ -44,7 +47,7 @@ fn session(bench: &Bench, round: u8) {
     eventually("gone", || !bench.device().is_connected());
 }
 
-fn child() {
+fn connections() {
     let service = Service::start().unwrap();
     let bench = Bench::new(&service, 1);
     // The first rounds start the worker threads.
@@ -61,15 +64,69 @@ fn child() {
     assert_eq!(mappings(), 0);
 }
 
-#[test]
-fn two_hundred_connections_leave_nothing_behind() {
-    if std::env::var_os(CHILD).is_some() {
-        return child();
-    }
+/// Runs one test of this file again, alone in a process.
+#[track_caller]
+fn in_a_child(test: &str) {
     let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "two_hundred_connections_leave_nothing_behind", "--nocapture"])
+        .args(["--exact", test, "--nocapture"])
         .env(CHILD, "1")
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn two_hundred_connections_leave_nothing_behind() {
+    if std::env::var_os(CHILD).is_none() {
+        return in_a_child("two_hundred_connections_leave_nothing_behind");
+    }
+    connections();
+}
+
+#[test]
+fn without_descriptors_left_the_service_waits_and_recovers() {
+    if std::env::var_os(CHILD).is_none() {
+        return in_a_child("without_descriptors_left_the_service_waits_and_recovers");
+    }
+    starvation();
+}
+
+/// Processor time of this process.
+fn busy() -> Duration {
+    let used = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_SELF).unwrap();
+    let time = |value: nix::sys::time::TimeVal| {
+        Duration::new(value.tv_sec() as u64, value.tv_usec() as u32 * 1000)
+    };
+    time(used.user_time()) + time(used.system_time())
+}
+
+fn starvation() {
+    let service = Service::start().unwrap();
+    let bench = Bench::new(&service, 1);
+    bench.assert_alive();
+    let before = descriptors();
+    // Threads of the test harness need nothing; the sockets of the front-end are made before the shortage.
+    let socket = |_| {
+        let flags = nix::sys::socket::SockFlag::SOCK_CLOEXEC;
+        let (family, kind) =
+            (nix::sys::socket::AddressFamily::Unix, nix::sys::socket::SockType::Stream);
+        nix::sys::socket::socket(family, kind, flags, None).unwrap()
+    };
+    let sockets: Vec<_> = (0..3).map(socket).collect();
+    nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE, 256, 256).unwrap();
+    let hoard: Vec<_> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
+    let address = nix::sys::socket::UnixAddr::new(&bench.path).unwrap();
+    for socket in &sockets {
+        nix::sys::socket::connect(socket.as_raw_fd(), &address).unwrap();
+    }
+    let idle = busy();
+    std::thread::sleep(Duration::from_millis(400));
+    assert!(!bench.device().is_connected());
+    assert!(busy() - idle < Duration::from_millis(200), "waiting for descriptors burns no time");
+    drop(hoard);
+    eventually("connected", || bench.device().is_connected());
+    drop(sockets);
+    eventually("gone", || !bench.device().is_connected());
+    bench.assert_alive();
+    eventually("descriptors closed", || descriptors() == before);
 }

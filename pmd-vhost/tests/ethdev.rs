@@ -246,7 +246,10 @@ fn a_queue_has_one_holder_at_a_time() {
     let mut setup = Setup::new(1, 2048);
     let rx = setup.dev().claim_rx(0, "the first").unwrap();
     let refused = setup.dev().claim_rx(0, "the second").unwrap_err();
-    assert!(matches!(&refused, Error::Claimed { holder, .. } if holder == "the first"), "{refused}");
+    assert!(
+        matches!(&refused, Error::Claimed { holder, .. } if holder == "the first"),
+        "{refused}"
+    );
     drop(rx);
     setup.dev().claim_rx(0, "the second").unwrap();
     assert!(matches!(setup.dev().claim_tx(1, "x"), Err(Error::NoQueue { queue: 1, queues: 1 })));

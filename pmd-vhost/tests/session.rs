@@ -9,10 +9,12 @@
 
 mod support;
 
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixListener;
 use std::time::Duration;
 
 use pmd_vhost::config::{DeviceConfig, SocketRole};
+use pmd_vhost::split::{Accept, Dequeue, GuestPacket, RxSink};
 use pmd_vhost::{DeviceEvent, Service};
 use support::{Bench, FrontEnd, Packets, RING, eventually, receive};
 use virtio::vhost_user::{Request, U64, VringState};
@@ -62,7 +64,6 @@ fn the_index_survives_stop_and_start() {
     front.base(1);
     front.set(Request::SetVringBase, &VringState { index: 1, num: 70 }.to_bytes(), &[]);
     let kick = support::event();
-    use std::os::fd::AsFd;
     front.set(Request::SetVringKick, &support::fd_word(1, false), &[kick.as_fd()]);
     assert_eq!(receive(&mut dequeue), [vec![2; 60]]);
 }
@@ -155,7 +156,6 @@ fn a_ring_that_broke_is_reported_and_can_be_started_again() {
     front.start(1);
     let error =
         nix::sys::eventfd::EventFd::from_flags(nix::sys::eventfd::EfdFlags::EFD_NONBLOCK).unwrap();
-    use std::os::fd::AsFd;
     front.set(Request::SetVringErr, &support::fd_word(1, false), &[error.as_fd()]);
     let mut dequeue = bench.dequeue(0);
     front.rings[1].ptrs.publish_avail(RING + 1);
@@ -305,43 +305,103 @@ fn a_guest_mtu_is_told() {
 
 #[test]
 fn a_poller_that_does_not_leave_delays_only_its_own_device() {
-    use pmd_vhost::split::{Accept, GuestPacket, RxSink};
-    use std::sync::mpsc;
-
-    /// Keeps the poller inside its burst until told to go on.
-    struct Hold(mpsc::Sender<()>, mpsc::Receiver<()>);
-
-    impl RxSink for Hold {
-        fn ready(&mut self, want: usize) -> usize {
-            want
-        }
-
-        fn accept(&mut self, _packet: GuestPacket<'_>) -> Accept {
-            self.0.send(()).unwrap();
-            self.1.recv().unwrap();
-            Accept::Taken
-        }
-    }
-
     let service = Service::start().unwrap();
     let (held, free) = (Bench::new(&service, 1), Bench::new(&service, 1));
     let mut front = FrontEnd::connect(&held.path);
     front.start(1);
-    let mut dequeue = held.dequeue(0);
-    let (entered, inside) = mpsc::channel();
-    let (release, wait) = mpsc::channel();
+    let dequeue = held.dequeue(0);
     front.send(1, &[1; 60]);
-    let poller = std::thread::spawn(move || dequeue.dequeue(&mut Hold(entered, wait), 1));
-    inside.recv().unwrap();
+    let poller = Held::enter(dequeue);
 
     let stop = VringState { index: 1, num: 0 }.to_bytes();
     let flags = virtio::vhost_user::HeaderFlags::REQUEST;
     front.raw(Request::GetVringBase as u32, flags, &stop, &[]).unwrap();
     assert!(front.answer(Duration::from_millis(100)).is_err(), "the answer waits for the poller");
     free.assert_alive();
-    release.send(()).unwrap();
+    let packet = poller.leave();
+    assert_eq!(packet, [1; 60]);
     let answer = front.answer(Duration::from_secs(5)).unwrap();
     assert_eq!(VringState::from_bytes(&answer.payload), Some(VringState { index: 1, num: 1 }));
-    assert_eq!(poller.join().unwrap(), 1);
     front.start_ring(1);
+}
+
+#[test]
+fn a_driver_that_changes_its_mind_is_woken_though_nobody_polls() {
+    use virtio::layout::AVAIL_NO_INTERRUPT;
+    let service = Service::start().unwrap();
+    let bench = Bench::new(&service, 1);
+    let mut front = FrontEnd::connect(&bench.path);
+    front.start(1);
+    let call =
+        nix::sys::eventfd::EventFd::from_flags(nix::sys::eventfd::EfdFlags::EFD_NONBLOCK).unwrap();
+    front.set(Request::SetVringCall, &support::fd_word(1, false), &[call.as_fd()]);
+    let mut dequeue = bench.dequeue(0);
+    front.rings[1].ptrs.set_avail_flags(AVAIL_NO_INTERRUPT);
+    front.send(1, &[1; 60]);
+    assert_eq!(receive(&mut dequeue).len(), 1);
+    std::thread::sleep(Duration::from_millis(250));
+    assert!(call.read().is_err(), "the driver asked not to be woken");
+    front.rings[1].ptrs.set_avail_flags(0);
+    eventually("the wake-up", || call.read().is_ok());
+    std::thread::sleep(Duration::from_millis(250));
+    assert!(call.read().is_err(), "once is enough");
+}
+
+#[test]
+fn memory_stays_mapped_until_a_poller_has_left_even_if_all_else_is_gone() {
+    let service = Service::start().unwrap();
+    let mut bench = Bench::new(&service, 1);
+    let mut front = FrontEnd::connect(&bench.path);
+    front.start(1);
+    let dequeue = bench.dequeue(0);
+    front.send(1, &[7; 1000]);
+    let held = Held::enter(dequeue);
+    drop(front);
+    let removed = bench.device.take().unwrap().remove();
+    assert!(matches!(removed, Err(pmd_vhost::Error::Quarantined { ring: 1 })), "{removed:?}");
+    drop(service);
+    // The poller now copies its packet: the bytes must still be there.
+    assert_eq!(held.leave(), vec![7; 1000]);
+}
+
+/// A poller that is inside a burst until told to go on.
+struct Held {
+    release: std::sync::mpsc::Sender<()>,
+    poller: std::thread::JoinHandle<Vec<u8>>,
+}
+
+/// Says that it is inside, waits, and then reads its packet.
+struct Hold(std::sync::mpsc::Sender<()>, std::sync::mpsc::Receiver<()>, Vec<u8>);
+
+impl RxSink for Hold {
+    fn ready(&mut self, want: usize) -> usize {
+        want
+    }
+
+    fn accept(&mut self, mut packet: GuestPacket<'_>) -> Accept {
+        self.0.send(()).unwrap();
+        self.1.recv().unwrap();
+        self.2.resize(packet.len() as usize, 0);
+        packet.read(&mut self.2);
+        Accept::Taken
+    }
+}
+
+impl Held {
+    fn enter(mut dequeue: Dequeue) -> Self {
+        let (entered, inside) = std::sync::mpsc::channel();
+        let (release, wait) = std::sync::mpsc::channel();
+        let poller = std::thread::spawn(move || {
+            let mut hold = Hold(entered, wait, Vec::new());
+            assert_eq!(dequeue.dequeue(&mut hold, 1), 1);
+            hold.2
+        });
+        inside.recv().unwrap();
+        Self { release, poller }
+    }
+
+    fn leave(self) -> Vec<u8> {
+        self.release.send(()).unwrap();
+        self.poller.join().unwrap()
+    }
 }

@@ -38,6 +38,8 @@ pub(crate) struct Ring {
     pub(crate) broken: bool,
     /// The breakage was reported.
     pub(crate) told_broken: bool,
+    /// The place in the ring for which the driver was woken by the clock.
+    pub(crate) told_base: Option<u16>,
 }
 
 impl Ring {

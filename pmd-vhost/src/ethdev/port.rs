@@ -247,13 +247,11 @@ impl EthDev for VhostPort {
     }
 
     fn stop(&mut self) -> Result<(), Error> {
-        if !std::mem::replace(&mut self.started, false) {
-            return Ok(());
+        if let Some(device) = self.device.as_ref().filter(|_| self.started) {
+            device.set_active(false).map_err(convert)?;
         }
-        match &self.device {
-            Some(device) => device.set_active(false).map_err(convert),
-            None => Ok(()),
-        }
+        self.started = false;
+        Ok(())
     }
 
     fn close(&mut self) -> Result<(), Error> {

@@ -2,6 +2,7 @@
 
 use virtio::vhost_user::{Incoming, MemoryTable};
 
+use crate::config::LOG_TARGET;
 use crate::device::Device;
 use crate::guest_memory::{GuestMemory, RegionSpec};
 use crate::refusal::Refusal;
@@ -22,9 +23,13 @@ pub(super) fn set_mem_table(
     };
     let specs = table.regions().iter().zip(message.fds.drain(..)).map(spec).collect();
     let memory = GuestMemory::map(specs).map_err(|error| {
-        log::warn!(target: crate::config::LOG_TARGET, "({}) {error}", device.slot().config.path.display());
+        device.complain(&error);
         Refusal::Memory
     })?;
+    if !memory.is_sealed() {
+        let path = device.slot().config.path.display();
+        log::info!(target: LOG_TARGET, "({path}) the front-end could cut its memory short: its file is not sealed");
+    }
     device.set_memory(Some(memory));
     Ok(Answer::Done)
 }

@@ -301,7 +301,8 @@ fn a_packet_without_buffer_stays_in_the_ring() {
 
 #[test]
 fn broken_rings_stop_and_start_again_when_configured() {
-    let faults: [(BreakReason, fn(&mut MockDriver)); 3] = [
+    type Fault = (BreakReason, fn(&mut MockDriver));
+    let faults: [Fault; 3] = [
         (BreakReason::AvailIndex, |d| d.rings().publish_avail(9)),
         (BreakReason::AvailIndex, |d| d.rings().publish_avail(u16::MAX)),
         (BreakReason::HeadOutOfRange, |d| d.offer(8)),
