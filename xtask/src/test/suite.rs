@@ -14,7 +14,7 @@ use crate::workspace::{Workspace, cargo};
 
 /// Tests with one of these words in the name of their file load the machine: they are run once
 /// more as release code, one at a time.
-const LOADING: [&str; 3] = ["interop", "stress", "kill"];
+const LOADING: [&str; 4] = ["interop", "stress", "kill", "loopback"];
 /// Tests whose file is named so are models that loom explores.
 const MODELS: &str = "loom_";
 /// Seconds that the gate is stressed for with `--long`.
@@ -89,7 +89,7 @@ fn release_code(workspace: &Workspace, choice: &Choice, tests: &[(&str, &str)]) 
     finish(&mut command, choice, &["--test-threads=1"]);
     Suite {
         name: "loaded",
-        what: "interop, stress and kill tests again as release code, one at a time",
+        what: "tests that load the machine, again as release code, one at a time",
         limit: Duration::from_secs(if choice.long { 60 * 60 } else { 25 * 60 }),
         command,
     }
