@@ -128,11 +128,13 @@ pub(crate) fn directory(config: &EalConfig, prefix: &str) -> PathBuf {
     config.runtime_dir.clone().unwrap_or_else(default_base).join(prefix)
 }
 
-/// `$RUNTIME_DIRECTORY`, else `$XDG_RUNTIME_DIR`, else `/run` for root, else the directory for temporary
+/// `$RUNTIME_DIRECTORY`, else `$XDG_RUNTIME_DIR` if it is this user's, else `/run` for root, else the directory for temporary
 /// files; in it `pmd-rs`, which carries the user's id where everybody may write.
 fn default_base() -> PathBuf {
     let named = |name| std::env::var_os(name).filter(|dir| !dir.is_empty()).map(PathBuf::from);
-    match named("RUNTIME_DIRECTORY").or_else(|| named("XDG_RUNTIME_DIR")) {
+    // After a change of user the variable may still name the former one's directory.
+    let ours = |dir: &PathBuf| fs::metadata(dir).is_ok_and(|meta| meta.uid() == geteuid().as_raw());
+    match named("RUNTIME_DIRECTORY").or_else(|| named("XDG_RUNTIME_DIR").filter(ours)) {
         Some(dir) => dir.join("pmd-rs"),
         None if geteuid().is_root() => PathBuf::from("/run/pmd-rs"),
         None => std::env::temp_dir().join(format!("pmd-rs-{}", geteuid())),

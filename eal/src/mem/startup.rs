@@ -33,8 +33,9 @@ const SMALLEST: (u64, u64) = (64 << 20, 256 << 20);
 pub(super) struct Choice {
     pub private: BackingKind,
     pub data: BackingKind,
-    /// Ordinary pages although nobody forbade huge ones.
     policy: HugePolicy,
+    /// Huge pages that were free at the start, in bytes.
+    found_bytes: u64,
 }
 
 impl Choice {
@@ -48,7 +49,7 @@ impl Choice {
         };
         let spare = free_bytes.saturating_sub(wanted) >= PRIVATE_BYTES;
         let private = if spare { data.clone() } else { BackingKind::Plain };
-        Self { private, data, policy: policy.clone() }
+        Self { private, data, policy: policy.clone(), found_bytes: free_bytes }
     }
 
     /// Whether ordinary pages may stand in for huge ones.
@@ -86,8 +87,12 @@ impl Choice {
             return format!("memory: 4 KiB pages (--no-huge), {seal}; about 18 % slower");
         }
         let total = backing::total_huge_pages(Path::new(SYSFS)) + 512;
+        let found = match self.found_bytes >> 20 {
+            0 => "no huge pages free".into(),
+            some => format!("only {some} MiB of huge pages free"),
+        };
         format!(
-            "memory: 4 KiB pages (too few huge pages free), {seal}; about 18 % slower; \
+            "memory: 4 KiB pages ({found}), {seal}; about 18 % slower; \
              'sysctl -w vm.nr_hugepages={total}' changes that"
         )
     }
@@ -175,8 +180,12 @@ impl Memory {
         let kind = |backing: &Backing| {
             if backing.is_huge() { BackingKind::HugeMemfd } else { BackingKind::Plain }
         };
-        let choice =
-            Choice { private: kind(&private), data: kind(&data), policy: HugePolicy::Auto };
+        let choice = Choice {
+            private: kind(&private),
+            data: kind(&data),
+            policy: HugePolicy::Auto,
+            found_bytes: 0,
+        };
         Ok(Self::new(Parts {
             window,
             private,
@@ -256,4 +265,51 @@ fn nonce() -> u64 {
     hasher.write_u32(std::process::id());
     hasher.write_u64(COUNT.fetch_add(1, Ordering::Relaxed));
     hasher.finish() | 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIB: u64 = 1 << 20;
+
+    fn auto(wanted: u64, free: u64) -> Choice {
+        Choice::decide(&HugePolicy::Auto, wanted, free)
+    }
+
+    #[test]
+    fn huge_pages_are_taken_when_enough_are_free() {
+        assert_eq!(auto(0, 63 * MIB).data, BackingKind::Plain);
+        assert_eq!(auto(0, 64 * MIB).data, BackingKind::HugeMemfd);
+        assert_eq!(auto(256 * MIB, 255 * MIB).data, BackingKind::Plain);
+        assert_eq!(auto(256 * MIB, 256 * MIB).data, BackingKind::HugeMemfd);
+    }
+
+    #[test]
+    fn metadata_gets_huge_pages_only_beside_the_data() {
+        assert_eq!(auto(256 * MIB, 260 * MIB).private, BackingKind::Plain);
+        assert_eq!(auto(256 * MIB, 288 * MIB).private, BackingKind::HugeMemfd);
+        assert_eq!(auto(0, 40 * MIB).private, BackingKind::Plain);
+    }
+
+    #[test]
+    fn the_policy_is_kept() {
+        let never = Choice::decide(&HugePolicy::Never, 0, 1 << 40);
+        assert_eq!((never.data.clone(), never.may_fall_back()), (BackingKind::Plain, false));
+        let dir = Choice::decide(&HugePolicy::Dir("/huge".into()), 0, 0);
+        assert_eq!(dir.data, BackingKind::HugeFile("/huge".into()));
+        assert!(!dir.may_fall_back());
+    }
+
+    #[test]
+    fn the_line_names_pages_cost_and_remedy() {
+        let plain = Backing::create(&BackingKind::Plain, 2 * MIB).unwrap();
+        let line = auto(0, 0).describe(&plain);
+        assert!(
+            line.starts_with("memory: 4 KiB pages (no huge pages free), sealed; about 18 % slower")
+        );
+        assert!(line.contains("'sysctl -w vm.nr_hugepages="), "{line}");
+        let line = auto(256 * MIB, 100 * MIB).describe(&plain);
+        assert!(line.contains("only 100 MiB of huge pages free"), "{line}");
+    }
 }
