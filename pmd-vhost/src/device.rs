@@ -292,15 +292,22 @@ impl Device {
         ring.plan(self.memory.as_ref()?, features)
     }
 
-    /// Reports rings that their pollers took out of service since the last call, and wakes drivers that a poller may
-    /// have left asleep. Any ring may be asked without its gate.
+    /// What the clock asks for: wakes drivers that a poller may have left asleep, and reports broken rings. No gate of the
+    /// device is held.
     pub(crate) fn watch(&mut self) {
-        for (index, (ring, vring)) in self.rings.iter_mut().zip(&self.slot.vrings).enumerate() {
+        for (ring, vring) in self.rings.iter_mut().zip(&self.slot.vrings) {
             vring.wake_unconfirmed(&mut ring.told_base);
+        }
+        self.report_broken();
+    }
+
+    /// Reports rings that their pollers took out of service since the last call.
+    fn report_broken(&mut self) {
+        for (index, (ring, vring)) in self.rings.iter_mut().zip(&self.slot.vrings).enumerate() {
             if let Some(reason) = vring.broken().filter(|_| !ring.told_broken) {
                 ring.tell_broken();
-                let text = reason.text();
-                log::warn!(target: LOG_TARGET, "({}) ring {index} is out of service: {text}", self.slot.config.path.display());
+                let (path, text) = (self.slot.config.path.display(), reason.text());
+                log::warn!(target: LOG_TARGET, "({path}) ring {index} is out of service: {text}");
                 self.slot.sink.send(DeviceEvent::RingBroken { index, reason });
             }
         }
@@ -308,7 +315,7 @@ impl Device {
 
     /// Forgets everything that the front-end had set; the gates of all rings are closed.
     pub(crate) fn finish(&mut self, closed: Closed<'_>) {
-        self.watch();
+        self.report_broken();
         self.rings
             .iter_mut()
             .for_each(|ring| *ring = Ring { running: ring.running, ..Ring::default() });
