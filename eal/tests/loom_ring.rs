@@ -52,6 +52,25 @@ fn two_producers_lose_and_double_nothing() {
     });
 }
 
+/// A consumer that sees only the last publication must see what the first producer wrote, too.
+#[test]
+fn publishing_covers_what_others_published_before() {
+    check(3, || {
+        let ring = Arc::new(Ring::new(2).expect("a legal capacity"));
+        let spawn = |value: u32| {
+            let ring = Arc::clone(&ring);
+            thread::spawn(move || ring.push(Box::new(value)).expect("there is room"))
+        };
+        let producers = [spawn(1), spawn(2)];
+        let mut out: Vec<u32> = dequeue(&ring, 2).into_iter().map(|item| *item).collect();
+        out.sort_unstable();
+        assert_eq!(out, [1, 2]);
+        for producer in producers {
+            producer.join().expect("the producer ends");
+        }
+    });
+}
+
 #[test]
 fn two_consumers_get_each_element_once() {
     check(3, || {
