@@ -2,9 +2,9 @@
 //!
 //! # Concept
 //!
-//! A test has a port of ours at one end and, in another process, something that sends every packet back: our
-//! own forwarder (`lab-peer`) or DPDK's testpmd. [`packet`] makes packets that carry a number and a hash, and finds
-//! each one again.
+//! A test has a port of ours at one end ([`endpoint`]) and, in another process ([`process`]), something that sends
+//! every packet back: our own forwarder (`lab-peer`, [`peer`]) or DPDK's testpmd ([`dpdk`]). [`packet`] makes packets
+//! that carry a number and a hash, and [`echo`] finds each one again: none lost, duplicated, reordered or altered.
 //!
 //! # Threading rule
 //!
@@ -13,14 +13,28 @@
 //! # Example
 //!
 //! ```
-//! use lab::packet::{self, Checker, Loss};
+//! use lab::packet::{self, Checker};
 //!
 //! let mut frame = [0; 64];
 //! packet::write(&mut frame, 0, 0);
-//! let mut checker = Checker::new(0, Loss::Forbidden);
+//! let mut checker = Checker::new(0);
 //! checker.check(&frame)?;
 //! assert_eq!(checker.seen(), 1);
 //! # Ok::<(), packet::Fault>(())
 //! ```
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "test support: what cannot be is a failed test"
+)]
+
+pub mod dpdk;
+pub mod echo;
+pub mod endpoint;
 pub mod packet;
+pub mod peer;
+pub mod process;
+
+/// What goes wrong in a test ends it; who reads the message is a person.
+pub type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;

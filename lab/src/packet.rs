@@ -180,28 +180,24 @@ impl fmt::Display for Fault {
 
 impl std::error::Error for Fault {}
 
-/// Whether packets may be missing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Loss {
-    /// Every packet has to come.
-    Forbidden,
-    /// Something between the ends dies now and then and takes packets with it.
-    Allowed,
-}
-
-/// Follows one flow at its far end: whole packets, in order, each once, and none missing unless that is allowed.
+/// Follows one flow at its far end: whole packets, in order, each once, and none missing but those forgiven.
 #[derive(Clone, Debug)]
 pub struct Checker {
     flow: u32,
-    loss: Loss,
     next: u64,
+    forgiven: u64,
     seen: u64,
 }
 
 impl Checker {
     /// Waits for packet 0 of `flow`.
-    pub fn new(flow: u32, loss: Loss) -> Self {
-        Self { flow, loss, next: 0, seen: 0 }
+    pub fn new(flow: u32) -> Self {
+        Self { flow, next: 0, forgiven: 0, seen: 0 }
+    }
+
+    /// From now on packets before number `sequence` may be missing: what was between the ends has died.
+    pub fn forgive(&mut self, sequence: u64) {
+        self.forgiven = self.forgiven.max(sequence);
     }
 
     /// Looks at a received frame.
@@ -211,19 +207,24 @@ impl Checker {
     /// The first thing that is wrong with it.
     pub fn check(&mut self, frame: &[u8]) -> Result<(), Fault> {
         let (flow, sequence) = read(frame)?;
-        let wanted = self.next;
         if flow != self.flow {
             return Err(Fault::Strayed { flow, wanted: self.flow });
         }
-        if sequence < wanted {
-            return Err(Fault::Again { flow, sequence, wanted });
+        if sequence < self.next {
+            return Err(Fault::Again { flow, sequence, wanted: self.next });
         }
-        if sequence > wanted && self.loss == Loss::Forbidden {
-            return Err(Fault::Gap { flow, sequence, wanted });
+        let due = self.due().min(sequence);
+        if sequence > due {
+            return Err(Fault::Gap { flow, sequence, wanted: due });
         }
         self.next = sequence + 1;
         self.seen += 1;
         Ok(())
+    }
+
+    /// The first packet that must still come.
+    pub fn due(&self) -> u64 {
+        self.next.max(self.forgiven)
     }
 
     /// How many packets came.
@@ -249,7 +250,7 @@ mod tests {
 
     #[test]
     fn packets_of_all_sizes_are_recognised() {
-        let mut checker = Checker::new(3, Loss::Forbidden);
+        let mut checker = Checker::new(3);
         for (sequence, len) in (FRAME_BYTES_MIN..=FRAME_BYTES_MAX).step_by(7).enumerate() {
             checker.check(&frame(len, 3, sequence as u64)).unwrap();
         }
@@ -281,7 +282,7 @@ mod tests {
 
     #[test]
     fn loss_duplicates_disorder_and_strays_are_told_apart() {
-        let mut checker = Checker::new(1, Loss::Forbidden);
+        let mut checker = Checker::new(1);
         checker.check(&frame(64, 1, 0)).unwrap();
         let again = checker.check(&frame(64, 1, 0));
         assert_eq!(again, Err(Fault::Again { flow: 1, sequence: 0, wanted: 1 }));
@@ -293,12 +294,15 @@ mod tests {
     }
 
     #[test]
-    fn where_loss_is_allowed_it_is_counted_and_nothing_else_is_let_pass() {
-        let mut checker = Checker::new(1, Loss::Allowed);
+    fn forgiven_loss_is_counted_and_nothing_else_is_let_pass() {
+        let mut checker = Checker::new(1);
+        checker.forgive(7);
         checker.check(&frame(64, 1, 5)).unwrap();
         checker.check(&frame(64, 1, 7)).unwrap();
-        assert_eq!((checker.seen(), checker.missing()), (2, 6));
+        assert_eq!((checker.seen(), checker.missing(), checker.due()), (2, 6, 8));
         assert!(matches!(checker.check(&frame(64, 1, 6)), Err(Fault::Again { .. })));
+        let gap = checker.check(&frame(64, 1, 9));
+        assert_eq!(gap, Err(Fault::Gap { flow: 1, sequence: 9, wanted: 8 }));
         let mut bad = frame(64, 1, 8);
         bad[50] ^= 1;
         assert_eq!(checker.check(&bad), Err(Fault::Altered { flow: 1, sequence: 8 }));
