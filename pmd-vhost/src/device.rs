@@ -25,7 +25,7 @@ use virtio::vhost_user::ProtocolFeatures;
 use crate::config::{DeviceConfig, LOG_TARGET, PROTOCOL_FEATURES};
 use crate::events::{DeviceEvent, EventSink};
 use crate::guest_memory::GuestMemory;
-use crate::vring::{ClosedVring, VringShared};
+use crate::vring::{ClosedVring, VringConfig, VringShared};
 
 mod ring;
 
@@ -258,7 +258,10 @@ impl Device {
         let was_up = self.slot.up.load(Ordering::Relaxed);
         let active = self.slot.active.load(Ordering::Acquire);
         for (index, mut guard) in closed {
-            let plan = self.rings.get(index).and_then(|ring| self.plan(ring));
+            let mut plan = self.rings.get(index).and_then(|ring| self.plan(ring));
+            if let Some(config) = &mut plan {
+                self.reconcile(index, config);
+            }
             let running = plan.is_some();
             guard.configure(plan);
             if active {
@@ -273,6 +276,20 @@ impl Device {
         }
     }
 
+    /// Where a ring that has just been started goes on. Every chain is completed in the order it was taken, so the driver's
+    /// `used.idx` is the place; a front-end that lost an earlier back-end may not know it and say otherwise.
+    fn reconcile(&mut self, index: usize, config: &mut VringConfig) {
+        let Some(ring) = self.rings.get_mut(index) else { return };
+        let used = config.rings.used_index();
+        if std::mem::take(&mut ring.fresh) && used != config.base {
+            let base = std::mem::replace(&mut ring.base, used);
+            config.base = used;
+            self.complain(&format_args!(
+                "ring {index} goes on at {used}, where it was left, not at {base}"
+            ));
+        }
+    }
+
     fn note_running(&mut self, index: usize, running: bool) {
         let Some(ring) = self.rings.get_mut(index) else { return };
         if ring.running != running {
@@ -282,7 +299,7 @@ impl Device {
     }
 
     /// The configuration with which `ring` runs, if it can.
-    fn plan(&self, ring: &Ring) -> Option<crate::vring::VringConfig> {
+    fn plan(&self, ring: &Ring) -> Option<VringConfig> {
         let features = self.features?;
         let driver_ready = !self.protocol.contains(ProtocolFeatures::STATUS)
             || self.status & STATUS_DRIVER_OK != 0;

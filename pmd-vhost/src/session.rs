@@ -164,3 +164,28 @@ pub(crate) fn admit(message: &Incoming, device: &Device) -> Result<Request, Refu
     }
     Ok(request)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    #[test]
+    fn only_a_started_message_has_a_deadline() {
+        let (mut front, back) = UnixStream::pair().unwrap();
+        let mut session = Session::new(back);
+        assert_eq!(session.deadline(), None);
+        let started = Instant::now();
+        front.write_all(&[1, 0, 0, 0, 1]).unwrap();
+        assert!(session.read().unwrap().is_none());
+        let first = session.deadline().unwrap();
+        assert!(first >= started + SILENCE_MAX && first <= Instant::now() + SILENCE_MAX);
+        std::thread::sleep(Duration::from_millis(5));
+        front.write_all(&[0]).unwrap();
+        assert!(session.read().unwrap().is_none());
+        assert!(session.deadline().unwrap() > first, "a byte buys time");
+        front.write_all(&[0, 0, 0, 0, 0, 0]).unwrap();
+        assert!(session.read().unwrap().is_some());
+        assert_eq!(session.deadline(), None);
+    }
+}

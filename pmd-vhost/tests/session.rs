@@ -69,6 +69,24 @@ fn the_index_survives_stop_and_start() {
 }
 
 #[test]
+fn a_front_end_that_forgot_the_index_does_not_get_packets_twice() {
+    let service = Service::start().unwrap();
+    let bench = Bench::new(&service, 1);
+    let mut front = FrontEnd::connect(&bench.path);
+    front.start(1);
+    let mut dequeue = bench.dequeue(0);
+    for number in 0..10 {
+        front.send(1, &[number; 60]);
+    }
+    assert_eq!(receive(&mut dequeue).len(), 10);
+    front.base(1);
+    front.send(1, &[10; 60]);
+    front.start_ring(1); // at index 0
+    assert_eq!(receive(&mut dequeue), [vec![10; 60]]);
+    assert_eq!(front.base(1), 11);
+}
+
+#[test]
 fn disabling_and_status_pause_a_ring_without_losing_its_place() {
     let service = Service::start().unwrap();
     let bench = Bench::new(&service, 1);

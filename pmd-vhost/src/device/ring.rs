@@ -32,6 +32,8 @@ pub(crate) struct Ring {
     pub(crate) enabled: bool,
     /// `SET_VRING_KICK` came, and no `GET_VRING_BASE` since.
     pub(crate) started: bool,
+    /// It was started and has not run since.
+    pub(crate) fresh: bool,
     /// Packets can pass, as far as the front-end is concerned.
     pub(crate) running: bool,
     /// Its driver broke the rules; out of service until it is started again.
@@ -55,6 +57,7 @@ impl Ring {
     pub(crate) fn start(&mut self, kick: Option<OwnedFd>) {
         self.kick = kick;
         self.started = true;
+        self.fresh = true;
         self.forgive();
     }
 
