@@ -349,5 +349,5 @@ impl fmt::Debug for ControlGate {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
 mod tests;

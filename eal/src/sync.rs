@@ -13,9 +13,9 @@ pub(crate) use core::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
 #[cfg(not(loom))]
-pub(crate) use core::cell::UnsafeCell as Cell;
+pub(crate) use core::cell::UnsafeCell;
 #[cfg(loom)]
-pub(crate) use loom::cell::UnsafeCell as Cell;
+pub(crate) use loom::cell::UnsafeCell;
 
 #[cfg(loom)]
 pub(crate) use loom::sync::Arc;

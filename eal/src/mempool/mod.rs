@@ -64,14 +64,14 @@ pub use record::{Record, RecordHead};
 pub mod model;
 
 /// A point at which the death tests may stop a simulated process. Nothing in any other build.
-#[cfg(not(all(test, not(loom))))]
+#[cfg(not(test))]
 #[inline(always)]
 fn step() {}
 
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
 use test_pool::step;
 
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
 mod test_pool;
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
 mod tests;

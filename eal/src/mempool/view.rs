@@ -127,7 +127,9 @@ impl PoolView {
     ) {
         for given in 0..count {
             // SAFETY: `records` has `count` elements.
-            let record = unsafe { *records.add(given) };
+            let place = unsafe { records.add(given) };
+            // SAFETY: as above.
+            let record = unsafe { place.read() };
             // SAFETY: the caller holds the record; its handle is constant.
             let handle = unsafe { (*record.as_ptr()).head.handle };
             // SAFETY: `len + given` is below the capacity, and this thread owns the chunk.
@@ -138,7 +140,9 @@ impl PoolView {
         step();
         for given in 0..count {
             // SAFETY: `records` has `count` elements.
-            let record = unsafe { *records.add(given) };
+            let place = unsafe { records.add(given) };
+            // SAFETY: as above.
+            let record = unsafe { place.read() };
             // SAFETY: a record of this pool, whose memory stays mapped.
             unsafe { owner_word(record) }.store(0, Ordering::Release);
             step();
@@ -157,8 +161,8 @@ impl PoolView {
             // SAFETY: `number` is below the pool's size.
             let record = unsafe { self.record(handle) };
             let head = self.new_head(number);
-            // SAFETY: nobody else uses a record that was never handed out.
-            unsafe { (&raw mut (*record.as_ptr()).head).write(head) };
+            // SAFETY: nobody else uses a record that was never handed out; its head lies at its start.
+            unsafe { record.cast::<RecordHead>().write(head) };
             step();
             // Lowest handle on top: memory is first touched in ascending order.
             let entry = (first + count - 1 - number) as usize;

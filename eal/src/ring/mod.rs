@@ -76,5 +76,5 @@ fn portion(wanted: usize, possible: u32, all_or_nothing: bool) -> usize {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
 mod tests;

@@ -250,7 +250,7 @@ impl fmt::Debug for SharedConsumer {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
 mod tests {
     use super::*;
     use std::mem::offset_of;

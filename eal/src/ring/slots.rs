@@ -1,12 +1,12 @@
 //! The storage of a heap ring: a power of two of places, reached by running counts.
 #![allow(unsafe_code, reason = "places are written and read by whoever reserved them")]
 
-use crate::sync::Cell;
+use crate::sync::UnsafeCell;
 use std::mem::MaybeUninit;
 
 /// Places for elements. Which of them are filled is the ring's knowledge; dropping drops no element.
 pub(super) struct Slots<T> {
-    places: Box<[Cell<MaybeUninit<T>>]>,
+    places: Box<[UnsafeCell<MaybeUninit<T>>]>,
     mask: u32,
 }
 
@@ -19,7 +19,7 @@ impl<T> Slots<T> {
     /// At least `capacity` places.
     pub fn new(capacity: u32) -> Self {
         let places = capacity.next_power_of_two();
-        let empty = || Cell::new(MaybeUninit::uninit());
+        let empty = || UnsafeCell::new(MaybeUninit::uninit());
         Self { places: (0..places).map(|_| empty()).collect(), mask: places - 1 }
     }
 
