@@ -62,12 +62,15 @@ fn publishing_covers_what_others_published_before() {
             thread::spawn(move || ring.push(Box::new(value)).expect("there is room"))
         };
         let producers = [spawn(1), spawn(2)];
-        let mut out: Vec<u32> = dequeue(&ring, 2).into_iter().map(|item| *item).collect();
-        out.sort_unstable();
-        assert_eq!(out, [1, 2]);
+        let mut out: Vec<Box<u32>> = Vec::with_capacity(2);
+        ring.dequeue_burst(&mut out, 2);
         for producer in producers {
             producer.join().expect("the producer ends");
         }
+        ring.dequeue_burst(&mut out, 2);
+        let mut out: Vec<u32> = out.into_iter().map(|item| *item).collect();
+        out.sort_unstable();
+        assert_eq!(out, [1, 2]);
     });
 }
 
