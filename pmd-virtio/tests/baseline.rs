@@ -1,5 +1,12 @@
 //! Descriptors and threads after ports have come and gone. Alone in its file: it counts those of the whole process.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test may stop at what it did not expect"
+)]
+
 mod common;
 
 use std::time::Duration;

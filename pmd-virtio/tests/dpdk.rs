@@ -1,5 +1,12 @@
 //! DPDK's vhost port as the device: what its testpmd forwards comes back once, in order, unaltered.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test may stop at what it did not expect"
+)]
+
 mod common;
 
 use std::path::Path;

@@ -1,11 +1,18 @@
 //! What a back-end hears, and what becomes of the port when it answers badly.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test may stop at what it did not expect"
+)]
+
 mod common;
 
 use std::time::{Duration, Instant};
 
 use common::{Backend, Lab, Quirk, Script, events, set_up, within};
-use pmd_core::Event;
+use pmd_core::{Error, Event, MbufPool, PortConfig, RxQueueConfig, TxQueueConfig};
 use virtio::Features;
 use virtio::vhost_user::{
     MemoryTable, ProtocolFeatures, Request as R, U64, VringAddr, VringFd, VringState,
@@ -269,4 +276,70 @@ fn calls_out_of_order_are_refused() {
     port.close().unwrap();
     port.close().unwrap();
     assert!(port.start().is_err(), "started after close");
+}
+
+#[test]
+fn an_answer_in_single_bytes_is_an_answer() {
+    let lab = Lab::new();
+    let quirk = Some((R::GetFeatures, Quirk::Trickle));
+    let _backend = Backend::listen(&lab.path(), Script { quirk, ..Script::default() });
+    let mut port = lab.ready("", 1);
+    port.start().unwrap();
+    assert!(port.link().up);
+}
+
+#[test]
+fn a_port_may_have_more_queues_one_way_than_the_other() {
+    let lab = Lab::new();
+    let backend = Backend::listen(&lab.path(), Script::default());
+    let mut port = lab.port(",queues=3").unwrap();
+    port.configure(&PortConfig { rx_queues: 1, tx_queues: 3 }).unwrap();
+    port.setup_rx(0, &RxQueueConfig { descriptors: 0, pool: lab.pool.clone() }).unwrap();
+    (0..3).for_each(|queue| port.setup_tx(queue, &TxQueueConfig::default()).unwrap());
+    port.start().unwrap();
+    let seen = backend.seen();
+    let enabled = seen.iter().filter(|seen| seen.request == R::SetVringEnable);
+    let indexes: Vec<_> =
+        enabled.map(|seen| VringState::from_bytes(&seen.payload).unwrap().index).collect();
+    assert_eq!(indexes, [0, 1, 3, 5]);
+    port.stop().unwrap();
+    assert_eq!(lab.in_use(), 0);
+}
+
+#[test]
+fn a_queue_may_be_set_up_anew_but_not_under_a_claim() {
+    let lab = Lab::new();
+    let mut port = lab.ready("", 1);
+    let other = MbufPool::create(lab.eal.memory(), "other", 1024, 2048, 32).unwrap();
+    let anew = RxQueueConfig { descriptors: 0, pool: other.clone() };
+    let rx = port.claim_rx(0, "test").unwrap();
+    set_up(port.as_mut(), &lab.pool, 1);
+    assert!(matches!(port.setup_rx(0, &anew), Err(Error::Claimed { queue: 0, .. })));
+    drop(rx);
+    port.setup_rx(0, &anew).unwrap();
+    let _backend = Backend::listen(&lab.path(), Script::default());
+    port.start().unwrap();
+    assert_eq!(lab.in_use(), 0);
+    assert_eq!(other.audit().in_use, 256, "receive buffers come from the new pool");
+}
+
+#[test]
+fn limits_are_checked() {
+    let lab = Lab::new();
+    let mut port = lab.port(",mrg_rxbuf=0,queues=2").unwrap();
+    assert!(port.configure(&PortConfig { rx_queues: 3, tx_queues: 1 }).is_err());
+    port.configure(&PortConfig { rx_queues: 1, tx_queues: 1 }).unwrap();
+    let small = MbufPool::create(lab.eal.memory(), "small", 256, 1024, 16).unwrap();
+    let refused = port.setup_rx(0, &RxQueueConfig { descriptors: 0, pool: small.clone() });
+    let Err(Error::MbufTooSmall { room_bytes: 1024, need_bytes: 1518 }) = refused else {
+        panic!("a frame of 1518 bytes does not fit: {refused:?}")
+    };
+    port.set_mtu(1006).unwrap();
+    port.setup_rx(0, &RxQueueConfig { descriptors: 4096, pool: small }).unwrap();
+    assert!(port.setup_tx(0, &TxQueueConfig { descriptors: 32_769 }).is_err());
+    assert!(port.setup_tx(1, &TxQueueConfig::default()).is_err(), "not configured");
+    for mtu in [0, 67, 9711, u16::MAX] {
+        assert!(port.set_mtu(mtu).is_err(), "{mtu}");
+    }
+    assert_eq!(port.mtu(), 1006);
 }

@@ -1,6 +1,13 @@
 //! A vhost port and a virtio-user port in one process, on two `Eal`s: every packet carries its number and a hash, and is
 //! found again at the far end, once, in order, unaltered.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test may stop at what it did not expect"
+)]
+
 mod common;
 
 use std::time::{Duration, Instant};
@@ -187,4 +194,38 @@ fn traffic_resumes_after_the_device_went_and_came_back() {
             assert_eq!(told, [Event::Link(true), Event::Link(false)], "round {round}");
         }
     }
+}
+
+#[test]
+fn packets_of_a_pool_made_later_pass_too() {
+    let (lab, far) = (Lab::new(), Far::new());
+    let mut vhost = far.started(&lab, false, 1);
+    let mut near = lab.ready("", 1);
+    near.start().unwrap();
+    within(5 * SECOND, "both links up", || near.link().up && vhost.link().up);
+    let before = lab.eal.memory().data_committed();
+    let later = MbufPool::create(lab.eal.memory(), "later", 32_768, 2048, 32).unwrap();
+    assert!(lab.eal.memory().data_committed() > before, "the new pool lies behind the old memory");
+    // The port looks ten times a second.
+    std::thread::sleep(SECOND / 2);
+    let mut tx = near.claim_tx(0, "test").unwrap();
+    let mut rx = vhost.claim_rx(0, "test").unwrap();
+    let mut held: Vec<_> = std::iter::from_fn(|| later.take()).collect();
+    let mut sent = Burst::new(32);
+    for number in 0..32 {
+        let mut mbuf = held.pop().unwrap();
+        let bytes = body(0, number, 200);
+        mbuf.append(200).unwrap().copy_from_slice(&bytes);
+        assert!(sent.push(mbuf).is_ok());
+    }
+    assert_eq!(tx.burst(&mut sent), 32);
+    let mut arrived = Burst::new(32);
+    within(5 * SECOND, "32 packets", || {
+        rx.burst(&mut arrived);
+        arrived.len() == 32
+    });
+    for (number, mbuf) in arrived.as_mut_slice().iter().enumerate() {
+        assert!(mbuf.to_vec() == body(0, number as u64, 200));
+    }
+    assert!(near.link().up, "announcing memory does not disturb the link");
 }

@@ -1,5 +1,11 @@
 //! A poller that does not leave its burst: stopped by a debugger, or by SIGSTOP with its whole process.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test may stop at what it did not expect"
+)]
 #![allow(unsafe_code, reason = "stands in for the poller at the gate of a queue")]
 
 mod common;

@@ -1,12 +1,20 @@
 //! Peers that come late, go, and come back, in both socket roles.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test may stop at what it did not expect"
+)]
+
 mod common;
 
 use std::time::{Duration, Instant};
 
-use common::{Backend, Lab, Script, events, within};
+use common::{Backend, Lab, Quirk, Script, events, within};
 use pmd_core::{Burst, Event, RxBurst, TxBurst};
-use virtio::vhost_user::Request;
+use virtio::Features;
+use virtio::vhost_user::{Request, U64};
 
 const SECOND: Duration = Duration::from_secs(1);
 /// What the link may take to go down after the peer went.
@@ -153,4 +161,38 @@ fn a_path_that_is_taken_is_refused_with_advice_and_left_alone() {
     let _first = lab.port(",server=1").unwrap();
     let Err(busy) = lab.port(",server=1") else { panic!("one path, two servers") };
     assert!(busy.to_string().contains("Address already in use; remove it and try again"), "{busy}");
+}
+
+#[test]
+fn a_peer_that_returns_with_other_features_is_taken_as_it_is() {
+    let lab = Lab::new();
+    let backend = Backend::listen(&lab.path(), Script::default());
+    let mut port = lab.ready("", 1);
+    port.start().unwrap();
+    let features = Features::VERSION_1 | Features::PROTOCOL_FEATURES;
+    backend.set_script(Script { features, ..Script::default() });
+    backend.hang_up();
+    within(SECOND, "link down", || !port.link().up);
+    within(2 * SECOND, "link up", || port.link().up);
+    let accepted: Vec<u64> = backend
+        .seen()
+        .iter()
+        .filter(|seen| seen.request == Request::SetFeatures)
+        .map(|seen| U64::from_bytes(&seen.payload).unwrap().value)
+        .collect();
+    let before = features | Features::MRG_RXBUF;
+    assert_eq!(accepted, [before.bits(), features.bits()]);
+}
+
+#[test]
+fn a_peer_that_comes_and_goes_is_not_met_in_haste() {
+    let lab = Lab::new();
+    let quirk = Some((Request::SetStatus, Quirk::HangUp));
+    let backend = Backend::listen(&lab.path(), Script { quirk, ..Script::default() });
+    let mut port = lab.ready("", 1);
+    port.start().unwrap();
+    std::thread::sleep(2 * SECOND);
+    let sessions = backend.sessions();
+    assert!((3..=8).contains(&sessions), "{sessions} connections in two seconds");
+    assert_eq!(lab.in_use(), 0);
 }

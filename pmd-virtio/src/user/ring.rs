@@ -75,6 +75,6 @@ impl Ring {
     /// The event to send if the ring broke and nobody was told.
     pub(super) fn newly_broken(&self) -> Option<Event> {
         let reason = self.queue.broken().filter(|_| !self.told.replace(true))?;
-        Some(Event::QueueBroken { rx: self.index % 2 == 0, queue: self.index / 2, reason })
+        Some(Event::QueueBroken { rx: self.index.is_multiple_of(2), queue: self.index / 2, reason })
     }
 }

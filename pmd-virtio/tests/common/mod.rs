@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each test file uses a part")]
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -19,8 +19,8 @@ use pmd_core::{
 use pmd_virtio::VirtioUserDriver;
 use virtio::Features;
 use virtio::vhost_user::{
-    HeaderFlags, Incoming, MessageReader, ProtocolFeatures, Request, U64, VringState, WireError,
-    recv_deadline, send,
+    Header, HeaderFlags, Incoming, MessageReader, ProtocolFeatures, Request, U64, VringState,
+    WireError, recv_deadline, send,
 };
 
 /// What the back-end does when it meets a certain request.
@@ -44,6 +44,8 @@ pub enum Quirk {
     StrayFd,
     /// Answers twice.
     Twice,
+    /// Answers rightly, a byte at a time.
+    Trickle,
 }
 
 /// How a back-end behaves.
@@ -256,6 +258,16 @@ fn answer(state: &State, socket: &UnixStream, message: &Incoming) -> Result<Quie
         Some(Quirk::StrayFd) => {
             let flags = HeaderFlags::ANSWER;
             send(socket.as_fd(), request as u32, flags, &body, &[socket.as_fd()])?;
+        }
+        Some(Quirk::Trickle) => {
+            let size = body.len() as u32;
+            let flags = HeaderFlags::ANSWER.bits();
+            let header = Header { request: request as u32, flags, size };
+            for byte in header.to_bytes().iter().chain(&body) {
+                let mut socket = socket;
+                socket.write_all(&[*byte])?;
+                std::thread::sleep(Duration::from_millis(2));
+            }
         }
         Some(Quirk::Twice) => {
             reply(socket, request, HeaderFlags::ANSWER, &body)?;
