@@ -6,6 +6,8 @@
 //! every packet back: our own forwarder (`lab-peer`, [`peer`]) or DPDK's testpmd ([`dpdk`]). [`packet`] makes packets
 //! that carry a number and a hash, and [`echo`] finds each one again: none lost, duplicated, reordered or altered.
 //!
+//! [`kill`] holds what a reliability test does in a process of its own. Seeds come from [`random`].
+//!
 //! # Threading rule
 //!
 //! Everything here belongs to the thread that made it.
@@ -32,9 +34,11 @@
 pub mod dpdk;
 pub mod echo;
 pub mod endpoint;
+pub mod kill;
 pub mod packet;
 pub mod peer;
 pub mod process;
+pub mod random;
 
 /// What goes wrong in a test ends it; who reads the message is a person.
 pub type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;

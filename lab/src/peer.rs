@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `forward DEVARGS QUEUES` | sends every packet back until its input ends |
 //! | `generate DEVARGS QUEUES COUNT SIZE...` | sends `COUNT` packets of each size and finds them again |
+//! | `kill END ROLE SEED ROUNDS` | kills peers of the port that survives: see [`crate::kill`] |
 //!
 //! It says `ready` when its port is started, and `done` at the end.
 
@@ -14,6 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::Result;
 use crate::echo::Echo;
 use crate::endpoint::{Endpoint, Settings};
+use crate::kill::{self, Survivor};
 use crate::process::PATIENCE;
 
 /// Plays the role that `args` name.
@@ -28,6 +30,9 @@ pub fn run(args: &[String]) -> Result<()> {
         ["generate", devargs, queues, count, sizes @ ..] => {
             let sizes: Vec<usize> = sizes.iter().map(|s| s.parse()).collect::<Result<_, _>>()?;
             generate(&Settings::new(*devargs, queues.parse()?), count.parse()?, &sizes)?;
+        }
+        ["kill", end, role, seed, rounds] => {
+            kill::run(Survivor::parse(end, role)?, seed.parse()?, rounds.parse()?)?;
         }
         _ => return Err(format!("no such role: {words:?}").into()),
     }

@@ -129,6 +129,15 @@ impl Process {
         Ok(())
     }
 
+    /// Kills it (SIGKILL) without waiting for its end.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be killed.
+    pub fn kill_now(&mut self) -> Result<()> {
+        Ok(self.child.kill()?)
+    }
+
     /// Kills it (SIGKILL) and waits until it is gone.
     ///
     /// # Errors
