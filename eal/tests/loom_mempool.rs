@@ -4,6 +4,9 @@
 //!
 //! State words, bitmaps, lengths and entries are loom's atomics, so an access that is not ordered by a claim sees
 //! old values, and a record is lost or doubled. Stamps on records are plain atomics here.
+//!
+//! Loom remembers one load of a word when it looks for orders to try, so a store that its own thread precedes by
+//! a load hides other threads' loads from it. The main thread therefore yields where others should have been first.
 #![cfg(loom)]
 
 use eal::mempool::model::{Held, ModelPool};
@@ -36,6 +39,7 @@ fn two_threads_never_get_the_same_record() {
         let pool = Arc::new(ModelPool::new(4, 2, 1, 3));
         let other = Arc::clone(&pool);
         let thread = thread::spawn(move || other.take_uncached(1, 2));
+        thread::yield_now();
         let here = pool.take_uncached(1, 2);
         let there = thread.join().expect("the thread ends");
         assert_eq!((here.len(), there.len()), (2, 2));
@@ -51,6 +55,7 @@ fn what_one_thread_gives_another_can_take() {
         let all = pool.take_uncached(1, 2);
         let other = Arc::clone(&pool);
         let thread = thread::spawn(move || other.give_uncached(1, all));
+        thread::yield_now();
         let some = pool.take_uncached(1, 2);
         thread.join().expect("the thread ends");
         assert_exact(&pool, some.len() as u32);
@@ -73,6 +78,7 @@ fn two_caches_steal_from_one_depot_and_lose_nothing() {
         };
         let other = Arc::clone(&pool);
         let thread = thread::spawn(move || work(&other, 2));
+        thread::yield_now();
         work(&pool, 1);
         thread.join().expect("the thread ends");
         assert_exact(&pool, 0);
@@ -90,6 +96,7 @@ fn a_giver_finds_room_while_another_moves_chunks() {
             let one = other.take_uncached(1, 1);
             other.give_uncached(1, one);
         });
+        thread::yield_now();
         pool.give_uncached(1, all);
         thread.join().expect("the thread ends");
         assert_exact(&pool, 0);
@@ -107,6 +114,7 @@ fn a_sweep_beside_a_worker_gives_each_record_once() {
             let held = other.take_uncached(1, 2);
             other.give_uncached(1, held);
         });
+        thread::yield_now();
         assert_eq!(pool.sweep(2, 9), 2);
         thread.join().expect("the thread ends");
         assert_exact(&pool, 0);
@@ -123,6 +131,7 @@ fn two_sweepers_of_one_death_do_not_meet() {
         assert_eq!(lost.len(), 1);
         let other = Arc::clone(&pool);
         let thread = thread::spawn(move || other.sweep(3, 9));
+        thread::yield_now();
         pool.sweep(2, 9);
         thread.join().expect("the thread ends");
         assert_exact(&pool, 0);

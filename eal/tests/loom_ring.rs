@@ -1,6 +1,9 @@
 //! The shipped rings, checked by loom over all interleavings of a few calls.
 //!
 //! Run with `RUSTFLAGS="--cfg loom" cargo test -p eal --release --test loom_ring`.
+//!
+//! Loom remembers one load of a word when it looks for orders to try, so a store that its own thread precedes by
+//! a load hides other threads' loads from it. The main thread therefore yields where others should have been first.
 #![cfg(loom)]
 #![allow(unsafe_code, reason = "a shared ring is made at a pointer")]
 
@@ -42,6 +45,7 @@ fn two_producers_lose_and_double_nothing() {
         let ring = Arc::new(Ring::new(4).expect("a legal capacity"));
         let other = Arc::clone(&ring);
         let producer = thread::spawn(move || enqueue_all(&other, 10, 2));
+        thread::yield_now();
         enqueue_all(&ring, 20, 2);
         producer.join().expect("the producer ends");
         let mut out: Vec<u32> = dequeue(&ring, 4).into_iter().map(|item| *item).collect();
@@ -63,6 +67,7 @@ fn publishing_covers_what_others_published_before() {
         };
         let producers = [spawn(1), spawn(2)];
         let mut out: Vec<Box<u32>> = Vec::with_capacity(2);
+        thread::yield_now();
         ring.dequeue_burst(&mut out, 2);
         for producer in producers {
             producer.join().expect("the producer ends");
@@ -81,6 +86,7 @@ fn two_consumers_get_each_element_once() {
         enqueue_all(&ring, 1, 2);
         let other = Arc::clone(&ring);
         let consumer = thread::spawn(move || other.pop());
+        thread::yield_now();
         let here = ring.pop();
         let there = consumer.join().expect("the consumer ends");
         let mut both: Vec<u32> = here.into_iter().chain(there).map(|item| *item).collect();
@@ -112,6 +118,7 @@ fn two_producers_and_two_consumers_share_a_small_ring() {
         let one = spawn(|ring| ring.push(Box::new(1)).map_or(0, |()| 1));
         let two = spawn(|ring| ring.push(Box::new(2)).map_or(0, |()| 2));
         let out = spawn(|ring| ring.pop().map_or(0, |item| *item));
+        thread::yield_now();
         let here = ring.pop().map_or(0, |item| *item);
         let sent = one.join().expect("ends") + two.join().expect("ends");
         let got = here + out.join().expect("ends");
