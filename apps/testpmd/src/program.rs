@@ -16,7 +16,7 @@ use crate::{console, loopback, say, usage, warn_user};
 /// What a command line asks for.
 enum Wanted {
     Help(String),
-    Loopback(Box<Options>),
+    Loopback { config: Box<EalConfig>, options: Box<Options> },
     Ports { config: Box<EalConfig>, options: Box<Options>, version: bool },
 }
 
@@ -38,7 +38,10 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             out.flush();
             ExitCode::SUCCESS
         }
-        Ok(Wanted::Loopback(options)) => loopback::run(&options, &signals, out),
+        Ok(Wanted::Loopback { config, options }) => {
+            eal::logging::init(&config.log);
+            loopback::run(&options, &config, &signals, out)
+        }
         Ok(Wanted::Ports { config, options, version }) => {
             if version {
                 warn_user!(out, "EAL: RTE Version: 'pmd-rs {}'", env!("CARGO_PKG_VERSION"));
@@ -73,7 +76,7 @@ fn wanted(args: Vec<OsString>) -> Result<Wanted, Problem> {
         let options = cli::parse(args.into_iter().skip(1))?;
         return Ok(match options.help {
             true => Wanted::Help(usage::text("testpmd")),
-            false => Wanted::Loopback(Box::new(options)),
+            false => Wanted::Loopback { config: Box::new(quiet()), options: Box::new(options) },
         });
     }
     let parsed = eal::args::parse(args)?;
@@ -83,10 +86,20 @@ fn wanted(args: Vec<OsString>) -> Result<Wanted, Problem> {
         return Ok(Wanted::Help(usage::text(name)));
     }
     if options.loopback.is_some() {
-        return Ok(Wanted::Loopback(Box::new(options)));
+        return Ok(Wanted::Loopback {
+            config: Box::new(parsed.config),
+            options: Box::new(options),
+        });
     }
     let config = Box::new(parsed.config);
     Ok(Wanted::Ports { config, options: Box::new(options), version: parsed.version })
+}
+
+/// The `Eal` of a loopback without EAL options: it says what it has to say itself.
+fn quiet() -> EalConfig {
+    let mut config = EalConfig::default();
+    config.log.levels.push(("*".into(), 5));
+    config
 }
 
 /// The drivers of this program.

@@ -29,7 +29,7 @@ fn loopback_with_and_without_seconds() {
     let options = parse_line("--loopback=5 --size 1518 --burst 64 --json").unwrap();
     assert_eq!(options.loopback, Some(Some(5.0)));
     assert_eq!((options.size, options.config.settings.burst, options.json), (Some(1518), 64, true));
-    assert_eq!(parse_line("--loopback 5"), Err(CliError::Stray("5".into())));
+    assert_eq!(parse_line("--loopback 5").unwrap_err(), CliError::Stray("5".into()));
 }
 
 #[test]

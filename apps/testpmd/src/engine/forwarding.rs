@@ -45,6 +45,15 @@ pub fn flush(jobs: &mut [Job]) {
     }
 }
 
+/// Sends `bursts` bursts of made packets on every stream, from the calling thread.
+pub fn send_first(jobs: &mut [Job], settings: &Settings, bursts: u32) {
+    for _ in 0..bursts {
+        for stream in jobs.iter_mut().flat_map(|job| &mut job.streams) {
+            stream.tx_only(settings);
+        }
+    }
+}
+
 impl Forwarding {
     /// Starts every job on its lcore: `tx_first` bursts of made packets on each of its streams, then `mode`.
     ///
@@ -125,7 +134,7 @@ fn launch_one(
     let (orders, leave) = (Arc::clone(&control), Arc::clone(&back));
     let mut streams = job.streams;
     let work = move || {
-        send_first(&mut streams, &orders, tx_first);
+        begin(&mut streams, &orders, tx_first);
         run(mode, &mut streams, &orders);
         *leave.lock().unwrap_or_else(PoisonError::into_inner) = streams;
     };
@@ -133,8 +142,8 @@ fn launch_one(
     Ok(Running { lcore: job.lcore, control, back })
 }
 
-/// Sends `bursts` bursts of made packets on each stream.
-fn send_first(streams: &mut [Stream], control: &Control, bursts: u32) {
+/// What an lcore does first: `bursts` bursts of made packets on each stream.
+fn begin(streams: &mut [Stream], control: &Control, bursts: u32) {
     let settings = control.settings();
     for _ in 0..bursts {
         if Control::is_stop(control.word()) {
@@ -164,6 +173,7 @@ fn poll(
 ) {
     let mut seen = control.word();
     let mut settings = control.settings();
+    streams.iter_mut().for_each(|stream| stream.adopt(&settings));
     loop {
         let word = control.word();
         if Control::is_stop(word) {
