@@ -1,4 +1,10 @@
 //! Cost of taking mbufs from a pool, writing a header, and giving them back, per burst.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a bench that cannot go on says so"
+)]
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use eal::{Eal, EalConfig};

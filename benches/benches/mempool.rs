@@ -1,6 +1,12 @@
 //! Taking and giving records: on one thread, and from one thread to another.
 #![allow(unsafe_code, reason = "records are given back by raw pointer")]
 #![allow(missing_docs, reason = "criterion's macros make public functions")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a bench that cannot go on says so"
+)]
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use eal::mempool::{Mempool, PoolConfig, Record};

@@ -1,6 +1,12 @@
 //! Enqueueing and dequeueing in bulk: on one thread (the cost of the calls), and from one thread to another.
 #![allow(unsafe_code, reason = "places the shared ring in memory of its own")]
 #![allow(missing_docs, reason = "criterion's macros make public functions")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a bench that cannot go on says so"
+)]
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use eal::ring::{self, Ring, SharedRing};

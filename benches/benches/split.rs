@@ -1,5 +1,11 @@
 //! Cost of each of the four sides of a pair of split rings, per burst of 32 packets of 64 bytes, both ends on one
 //! thread: what the instructions cost without the transfer of cache lines between cores.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a bench that cannot go on says so"
+)]
 
 use std::time::{Duration, Instant};
 

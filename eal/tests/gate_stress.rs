@@ -5,6 +5,12 @@
 //! `PMD_GATE_STRESS_SECS=600 cargo test --release -p eal --test gate_stress -- --nocapture`.
 #![cfg(not(loom))]
 #![allow(unsafe_code, reason = "memory that only the gate protects")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on fails"
+)]
 
 use eal::OwnerId;
 use eal::gate::{ControlGate, Entry, FenceMode, GateWords, PollerGate};
