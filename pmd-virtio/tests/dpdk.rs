@@ -14,7 +14,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use common::{Lab, body, events, packet, within};
-use pmd_core::{Burst, EthDev, Event, RxBurst, RxQueue, TxBurst, TxQueue};
+use pmd_core::{Burst, EthDev, Event, MbufPool, RxBurst, RxQueue, TxBurst, TxQueue};
 
 const SECOND: Duration = Duration::from_secs(1);
 /// DPDK comes up in a second; on a machine that compiles meanwhile in ten.
@@ -186,4 +186,29 @@ fn dpdk_forwards_as_client_on_two_queues() {
     if installed("dpdk_forwards_as_client_on_two_queues") {
         forwards(true, 2, ",mrg_rxbuf=0,queue_size=1024", 1518);
     }
+}
+
+/// DPDK maps the larger memory while its rings run, and goes on.
+#[test]
+fn dpdk_follows_memory_that_grows() {
+    if !installed("dpdk_follows_memory_that_grows") {
+        return;
+    }
+    let mut lab = Lab::new();
+    let mut port = lab.ready("", 1);
+    let _testpmd = Testpmd::start(&lab, false, 1).expect("it is installed");
+    port.start().unwrap();
+    within(DPDK_STARTS, "link up", || port.link().up);
+    let mut lanes = [Lane::claim(port.as_mut(), 0)];
+    exchange(&lab, &mut lanes, 500, 1518);
+    let before = lab.eal.memory().data_committed();
+    lab.pool = MbufPool::create(lab.eal.memory(), "later", 32_768, 2048, 32).unwrap();
+    assert!(lab.eal.memory().data_committed() > before, "the new pool lies behind the old memory");
+    // Every buffer is held once, so that those from behind the old memory are used.
+    let mut held: Vec<_> = std::iter::from_fn(|| lab.pool.take()).collect();
+    held.truncate(20_000);
+    // The port looks ten times a second.
+    std::thread::sleep(SECOND / 2);
+    exchange(&lab, &mut lanes, 500, 1518);
+    assert!(events(port.as_ref()).iter().all(|event| *event == Event::Link(true)));
 }

@@ -104,6 +104,7 @@ impl Machine {
             }
             Failure::Local(error) => {
                 self.rings = None;
+                self.peer = Peer::Away(Instant::now() + self.backoff.next());
                 Err(error)
             }
         })
@@ -187,7 +188,8 @@ impl Machine {
         Ok((frontend, features))
     }
 
-    /// Prepares the rings, shows them to the peer and lets pollers in. On an error no poller is in and no ring is prepared.
+    /// Prepares the rings, shows them to the peer and lets pollers in. On an error the connection has gone, no poller is in and
+    /// no ring holds buffers; when to try again is the caller's to say.
     fn run_rings(&mut self, mut frontend: Frontend, features: Features) -> Result<(), Failure> {
         let rings = self.rings.as_deref().unwrap_or_default();
         let begun = begin(rings, features, &mut frontend, &self.set.memory);
@@ -196,7 +198,6 @@ impl Machine {
             Err(failure) => {
                 // The connection goes first, so that the peer is told before buffers change hands.
                 drop(frontend);
-                self.peer = Peer::Away(Instant::now() + self.backoff.next());
                 rings.iter().for_each(Ring::drain);
                 return Err(failure);
             }
