@@ -6,18 +6,38 @@
 //! old values, and a record is lost or doubled. Stamps on records are plain atomics here.
 //!
 //! Loom remembers one load of a word when it looks for orders to try, so a store that its own thread precedes by
-//! a load hides other threads' loads from it. The main thread therefore yields where others should have been first.
+//! a load hides other threads' loads from it. Each model is therefore run twice,
+//! the second time with the main thread letting the others go first.
 #![cfg(loom)]
 
 use eal::mempool::model::{Held, ModelPool};
 use loom::sync::Arc;
 use loom::thread;
 
-fn check(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
-    let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(preemptions);
-    builder.max_branches = 20_000;
-    builder.check(model);
+fn check(preemptions: usize, model: impl Fn(Order) + Sync + Send + 'static) {
+    let model = std::sync::Arc::new(model);
+    for order in [Order::AsSpawned, Order::OthersFirst] {
+        let mut builder = loom::model::Builder::new();
+        builder.preemption_bound = Some(preemptions);
+        builder.max_branches = 20_000;
+        let model = std::sync::Arc::clone(&model);
+        builder.check(move || model(order));
+    }
+}
+
+/// Who goes first after the main thread has started others.
+#[derive(Clone, Copy)]
+enum Order {
+    AsSpawned,
+    OthersFirst,
+}
+
+impl Order {
+    fn apply(self) {
+        if matches!(self, Self::OthersFirst) {
+            thread::yield_now();
+        }
+    }
 }
 
 fn assert_exact(pool: &ModelPool, in_use: u32) {
@@ -35,11 +55,11 @@ fn assert_distinct(one: &Held, two: &Held) {
 
 #[test]
 fn two_threads_never_get_the_same_record() {
-    check(3, || {
+    check(3, |order| {
         let pool = Arc::new(ModelPool::new(4, 2, 1, 3));
         let other = Arc::clone(&pool);
         let thread = thread::spawn(move || other.take_uncached(1, 2));
-        thread::yield_now();
+        order.apply();
         let here = pool.take_uncached(1, 2);
         let there = thread.join().expect("the thread ends");
         assert_eq!((here.len(), there.len()), (2, 2));
@@ -50,12 +70,12 @@ fn two_threads_never_get_the_same_record() {
 
 #[test]
 fn what_one_thread_gives_another_can_take() {
-    check(3, || {
+    check(3, |order| {
         let pool = Arc::new(ModelPool::new(2, 2, 1, 3));
         let all = pool.take_uncached(1, 2);
         let other = Arc::clone(&pool);
         let thread = thread::spawn(move || other.give_uncached(1, all));
-        thread::yield_now();
+        order.apply();
         let some = pool.take_uncached(1, 2);
         thread.join().expect("the thread ends");
         assert_exact(&pool, some.len() as u32);
@@ -68,7 +88,7 @@ fn what_one_thread_gives_another_can_take() {
 
 #[test]
 fn two_caches_steal_from_one_depot_and_lose_nothing() {
-    check(2, || {
+    check(2, |order| {
         let pool = Arc::new(ModelPool::new(4, 2, 2, 8));
         let work = |pool: &ModelPool, owner: u32| {
             let mut cache = pool.cache(owner).expect("a seat for each");
@@ -78,7 +98,7 @@ fn two_caches_steal_from_one_depot_and_lose_nothing() {
         };
         let other = Arc::clone(&pool);
         let thread = thread::spawn(move || work(&other, 2));
-        thread::yield_now();
+        order.apply();
         work(&pool, 1);
         thread.join().expect("the thread ends");
         assert_exact(&pool, 0);
@@ -88,7 +108,7 @@ fn two_caches_steal_from_one_depot_and_lose_nothing() {
 
 #[test]
 fn a_giver_finds_room_while_another_moves_chunks() {
-    check(2, || {
+    check(2, |order| {
         let pool = Arc::new(ModelPool::new(2, 1, 1, 3));
         let all = pool.take_uncached(1, 1);
         let other = Arc::clone(&pool);
@@ -96,7 +116,7 @@ fn a_giver_finds_room_while_another_moves_chunks() {
             let one = other.take_uncached(1, 1);
             other.give_uncached(1, one);
         });
-        thread::yield_now();
+        order.apply();
         pool.give_uncached(1, all);
         thread.join().expect("the thread ends");
         assert_exact(&pool, 0);
@@ -105,7 +125,7 @@ fn a_giver_finds_room_while_another_moves_chunks() {
 
 #[test]
 fn a_sweep_beside_a_worker_gives_each_record_once() {
-    check(2, || {
+    check(2, |order| {
         let pool = Arc::new(ModelPool::new(3, 2, 1, 4));
         let lost = pool.take_uncached(9, 2);
         assert_eq!(lost.len(), 2);
@@ -114,7 +134,7 @@ fn a_sweep_beside_a_worker_gives_each_record_once() {
             let held = other.take_uncached(1, 2);
             other.give_uncached(1, held);
         });
-        thread::yield_now();
+        order.apply();
         assert_eq!(pool.sweep(2, 9), 2);
         thread.join().expect("the thread ends");
         assert_exact(&pool, 0);
@@ -124,14 +144,14 @@ fn a_sweep_beside_a_worker_gives_each_record_once() {
 
 #[test]
 fn two_sweepers_of_one_death_do_not_meet() {
-    check(2, || {
+    check(2, |order| {
         let pool = Arc::new(ModelPool::new(2, 2, 1, 4));
         let mut cache = pool.cache(9).expect("a free seat");
         let lost = cache.take(1);
         assert_eq!(lost.len(), 1);
         let other = Arc::clone(&pool);
         let thread = thread::spawn(move || other.sweep(3, 9));
-        thread::yield_now();
+        order.apply();
         pool.sweep(2, 9);
         thread.join().expect("the thread ends");
         assert_exact(&pool, 0);

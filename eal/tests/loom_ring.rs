@@ -3,7 +3,8 @@
 //! Run with `RUSTFLAGS="--cfg loom" cargo test -p eal --release --test loom_ring`.
 //!
 //! Loom remembers one load of a word when it looks for orders to try, so a store that its own thread precedes by
-//! a load hides other threads' loads from it. The main thread therefore yields where others should have been first.
+//! a load hides other threads' loads from it. Each model is therefore run twice,
+//! the second time with the main thread letting the others go first.
 #![cfg(loom)]
 #![allow(unsafe_code, reason = "a shared ring is made at a pointer")]
 
@@ -13,10 +14,29 @@ use loom::thread;
 use std::alloc::{Layout, alloc_zeroed};
 use std::ptr::NonNull;
 
-fn check(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
-    let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(preemptions);
-    builder.check(model);
+fn check(preemptions: usize, model: impl Fn(Order) + Sync + Send + 'static) {
+    let model = std::sync::Arc::new(model);
+    for order in [Order::AsSpawned, Order::OthersFirst] {
+        let mut builder = loom::model::Builder::new();
+        builder.preemption_bound = Some(preemptions);
+        let model = std::sync::Arc::clone(&model);
+        builder.check(move || model(order));
+    }
+}
+
+/// Who goes first after the main thread has started others.
+#[derive(Clone, Copy)]
+enum Order {
+    AsSpawned,
+    OthersFirst,
+}
+
+impl Order {
+    fn apply(self) {
+        if matches!(self, Self::OthersFirst) {
+            thread::yield_now();
+        }
+    }
 }
 
 fn enqueue_all(ring: &Ring<Box<u32>>, first: u32, count: u32) {
@@ -41,11 +61,11 @@ fn dequeue(ring: &Ring<Box<u32>>, count: usize) -> Vec<Box<u32>> {
 
 #[test]
 fn two_producers_lose_and_double_nothing() {
-    check(3, || {
+    check(3, |order| {
         let ring = Arc::new(Ring::new(4).expect("a legal capacity"));
         let other = Arc::clone(&ring);
         let producer = thread::spawn(move || enqueue_all(&other, 10, 2));
-        thread::yield_now();
+        order.apply();
         enqueue_all(&ring, 20, 2);
         producer.join().expect("the producer ends");
         let mut out: Vec<u32> = dequeue(&ring, 4).into_iter().map(|item| *item).collect();
@@ -59,7 +79,7 @@ fn two_producers_lose_and_double_nothing() {
 /// A consumer that sees only the last publication must see what the first producer wrote, too.
 #[test]
 fn publishing_covers_what_others_published_before() {
-    check(3, || {
+    check(3, |order| {
         let ring = Arc::new(Ring::new(2).expect("a legal capacity"));
         let spawn = |value: u32| {
             let ring = Arc::clone(&ring);
@@ -67,7 +87,7 @@ fn publishing_covers_what_others_published_before() {
         };
         let producers = [spawn(1), spawn(2)];
         let mut out: Vec<Box<u32>> = Vec::with_capacity(2);
-        thread::yield_now();
+        order.apply();
         ring.dequeue_burst(&mut out, 2);
         for producer in producers {
             producer.join().expect("the producer ends");
@@ -81,12 +101,12 @@ fn publishing_covers_what_others_published_before() {
 
 #[test]
 fn two_consumers_get_each_element_once() {
-    check(3, || {
+    check(3, |order| {
         let ring = Arc::new(Ring::new(2).expect("a legal capacity"));
         enqueue_all(&ring, 1, 2);
         let other = Arc::clone(&ring);
         let consumer = thread::spawn(move || other.pop());
-        thread::yield_now();
+        order.apply();
         let here = ring.pop();
         let there = consumer.join().expect("the consumer ends");
         let mut both: Vec<u32> = here.into_iter().chain(there).map(|item| *item).collect();
@@ -97,7 +117,7 @@ fn two_consumers_get_each_element_once() {
 
 #[test]
 fn a_place_is_reused_only_when_it_was_emptied() {
-    check(3, || {
+    check(3, |_| {
         let ring = Arc::new(Ring::new(1).expect("a legal capacity"));
         let other = Arc::clone(&ring);
         let producer = thread::spawn(move || enqueue_all(&other, 1, 2));
@@ -109,7 +129,7 @@ fn a_place_is_reused_only_when_it_was_emptied() {
 
 #[test]
 fn two_producers_and_two_consumers_share_a_small_ring() {
-    check(2, || {
+    check(2, |order| {
         let ring = Arc::new(Ring::new(1).expect("a legal capacity"));
         let spawn = |work: fn(&Ring<Box<u32>>) -> u32| {
             let ring = Arc::clone(&ring);
@@ -118,7 +138,7 @@ fn two_producers_and_two_consumers_share_a_small_ring() {
         let one = spawn(|ring| ring.push(Box::new(1)).map_or(0, |()| 1));
         let two = spawn(|ring| ring.push(Box::new(2)).map_or(0, |()| 2));
         let out = spawn(|ring| ring.pop().map_or(0, |item| *item));
-        thread::yield_now();
+        order.apply();
         let here = ring.pop().map_or(0, |item| *item);
         let sent = one.join().expect("ends") + two.join().expect("ends");
         let got = here + out.join().expect("ends");
@@ -129,7 +149,7 @@ fn two_producers_and_two_consumers_share_a_small_ring() {
 
 #[test]
 fn one_producer_and_one_consumer_keep_order_and_reuse_places() {
-    check(4, || {
+    check(4, |_| {
         let (mut producer, mut consumer) = ring::spsc(2).expect("a legal capacity");
         let thread = thread::spawn(move || {
             let mut items: Vec<_> = (0..4).map(Box::new).collect();
@@ -153,7 +173,7 @@ fn one_producer_and_one_consumer_keep_order_and_reuse_places() {
 
 #[test]
 fn a_shared_ring_keeps_order_and_reuses_places() {
-    check(4, || {
+    check(4, |_| {
         let bytes = SharedRing::bytes(2).expect("a legal capacity");
         let heap = Layout::from_size_align(bytes, SharedRing::ALIGN_BYTES).expect("a legal layout");
         // SAFETY: the size is not 0. Leaked: loom runs the model a few thousand times, 200 bytes each.
