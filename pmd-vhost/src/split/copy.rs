@@ -39,18 +39,6 @@ unsafe fn ends<const N: usize>(from: *const u8, to: *mut u8, len: usize) {
     unsafe { to.wrapping_add(tail).cast::<[u8; N]>().write_unaligned(last) };
 }
 
-/// Asks the cache for the line at `at`; any address will do.
-#[inline(always)]
-pub fn prefetch(at: *const u8) {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: a prefetch is a hint that never faults.
-    unsafe {
-        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(at.cast());
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = at;
-}
-
 #[cfg(test)]
 mod tests {
     use super::copy;

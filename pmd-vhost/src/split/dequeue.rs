@@ -5,10 +5,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use eal::gate::{Entry, PollerGate};
+use eal::prefetch;
 
 use super::BATCH;
 use super::chain::{Cursor, Pieces, Walk};
-use super::copy::{copy, prefetch};
+use super::copy::copy;
 use super::poller::Ring;
 use crate::guest_memory::{Piece, Translator};
 use crate::vring::{BreakReason, Claim, VringShared};

@@ -5,11 +5,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use eal::gate::{Entry, PollerGate};
+use eal::prefetch;
 use virtio::net_header::{HEADER_BYTES, NetHeader};
 
 use super::BATCH;
 use super::chain::{Cursor, Pieces, Walk};
-use super::copy::{copy, prefetch};
+use super::copy::copy;
 use super::poller::Ring;
 use crate::guest_memory::{Piece, Translator};
 use crate::vring::{BreakReason, Claim, VringShared};

@@ -15,7 +15,6 @@
 
 mod block;
 mod claim;
-mod prefetch;
 mod recover;
 mod rx;
 mod shared;

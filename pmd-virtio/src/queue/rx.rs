@@ -12,6 +12,7 @@ use std::ptr::NonNull;
 use std::sync::atomic::Ordering;
 
 use eal::gate::{Entry, PollerGate};
+use eal::prefetch;
 use pmd_core::mbuf::{HEADROOM_BYTES, Meta};
 use pmd_core::{Burst, Mbuf, MbufPool, RxBurst};
 use virtio::Features;
@@ -20,7 +21,6 @@ use virtio::net_header::HEADER_BYTES;
 
 use super::block::{QueueConfig, Slot, add};
 use super::claim::Claim;
-use super::prefetch::prefetch;
 use super::shared::QueueShared;
 use super::{BATCH, BreakReason};
 

@@ -11,6 +11,7 @@ use std::sync::atomic::Ordering;
 
 use eal::gate::{Entry, PollerGate};
 use eal::mempool::{Mempool, Record};
+use eal::prefetch;
 use pmd_core::mbuf::Meta;
 use pmd_core::{Burst, Mbuf, TxBurst};
 use virtio::layout::{DESC_NEXT, Descriptor};
@@ -18,7 +19,6 @@ use virtio::net_header::HEADER_BYTES;
 
 use super::block::{QueueConfig, Slot, add};
 use super::claim::Claim;
-use super::prefetch::prefetch;
 use super::shared::QueueShared;
 use super::{BATCH, BreakReason};
 

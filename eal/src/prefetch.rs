@@ -1,9 +1,14 @@
-//! Cache hints.
+//! Cache hints for burst loops.
 #![allow(unsafe_code, reason = "calls a processor hint")]
 
-/// Asks the cache for the line at `at`; any address will do.
+/// Asks the cache for the line at `at`, to read or write it soon. Any address will do, mapped or not. On processors for
+/// which no hint is known it does nothing.
+///
+/// ```
+/// eal::prefetch(std::ptr::null());
+/// ```
 #[inline(always)]
-pub(crate) fn prefetch(at: *const u8) {
+pub fn prefetch(at: *const u8) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: a prefetch is a hint that never faults.
     unsafe {
