@@ -2,6 +2,7 @@
 //!
 //! Run with `RUSTFLAGS="--cfg loom" cargo test -p eal --release --test loom_gate`.
 #![cfg(loom)]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 #![allow(unsafe_code, reason = "the ends of a gate are made from a pointer")]
 
 use eal::OwnerId;

@@ -9,6 +9,7 @@
 //! a load hides other threads' loads from it. Each model is therefore run twice,
 //! the second time with the main thread letting the others go first.
 #![cfg(loom)]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 use eal::mempool::model::{Held, ModelPool};
 use loom::sync::Arc;

@@ -6,6 +6,7 @@
 //! a load hides other threads' loads from it. Each model is therefore run twice,
 //! the second time with the main thread letting the others go first.
 #![cfg(loom)]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 #![allow(unsafe_code, reason = "a shared ring is made at a pointer")]
 
 use eal::ring::{self, Ring, SharedRing};

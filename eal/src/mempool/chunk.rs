@@ -87,8 +87,10 @@ impl Chunk {
         // SAFETY: `at` was promised a chunk; nobody else knows it yet.
         unsafe { self.head.write(ChunkHead { len: AtomicU32::new(0) }) };
         for index in 0..capacity as usize {
-            // SAFETY: the entries follow the head, and `stride_bytes` counted them.
-            let entry = unsafe { self.head.as_ptr().add(1).cast::<AtomicU32>().add(index) };
+            // SAFETY: the entries follow the head.
+            let first = unsafe { self.head.as_ptr().add(1) }.cast::<AtomicU32>();
+            // SAFETY: `stride_bytes` counted `capacity` entries.
+            let entry = unsafe { first.add(index) };
             // SAFETY: as above.
             unsafe { entry.write(AtomicU32::new(0)) };
         }

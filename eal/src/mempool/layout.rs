@@ -201,8 +201,10 @@ impl PoolLayout {
     #[cfg(loom)]
     fn init_modelled(&self, at: NonNull<u8>) {
         for index in 0..self.seats as usize {
-            // SAFETY: one of the seats inside the extent.
-            let seat = unsafe { at.add(self.seats_at).cast::<AtomicU32>().add(index) };
+            // SAFETY: the seats lie inside the extent.
+            let first = unsafe { at.add(self.seats_at) }.cast::<AtomicU32>();
+            // SAFETY: `index` is below the number of seats.
+            let seat = unsafe { first.add(index) };
             // SAFETY: as above; nobody else uses it yet.
             unsafe { seat.write(AtomicU32::new(0)) };
         }
