@@ -24,7 +24,8 @@ impl Keys {
         let stdin = std::io::stdin();
         let mut keys = Self { stdin, readable: true, before: None };
         if keys.stdin.is_terminal() {
-            keys.readable = tcgetpgrp(&keys.stdin).is_ok_and(|front| front == getpgrp());
+            // A terminal that is not this session's has no foreground and does not stop its readers.
+            keys.readable = tcgetpgrp(&keys.stdin).map_or(true, |front| front == getpgrp());
             if keys.readable {
                 keys.before = by_key(&keys.stdin);
             }

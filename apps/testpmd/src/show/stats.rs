@@ -138,8 +138,11 @@ mod tests {
     fn bits_are_whole_bytes_and_numbers_may_be_large() {
         let mut rates = Rates::default();
         rates.since_last(PortId(0), Duration::ZERO, &stats(0));
-        let rate =
-            rates.since_last(PortId(0), Duration::from_nanos(3_000_000_001), &stats(u64::MAX / 1024));
+        let rate = rates.since_last(
+            PortId(0),
+            Duration::from_nanos(3_000_000_001),
+            &stats(u64::MAX / 1024),
+        );
         assert_eq!(rate.rx_bps % 8, 0);
         assert!(rate.rx_pps > 1 << 52);
     }

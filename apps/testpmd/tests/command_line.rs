@@ -1,0 +1,110 @@
+//! Command lines that are refused, and what is said about them.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod support;
+
+use support::Program;
+use tempfile::TempDir;
+
+const EAL: [&str; 4] =
+    ["--lcores=0@0,1@0", "--no-huge", "--in-memory", "--vdev=net_vhost0,iface=s"];
+
+/// Exit code and both streams of a run without input.
+fn run(args: &[&str]) -> (Option<i32>, String, String) {
+    let folder = TempDir::new().unwrap();
+    let mut program = Program::on_pipes(args, folder.path());
+    program.end_input();
+    let (status, out, err) = program.finish();
+    assert_eq!(support::left_in(folder.path()), Vec::<String>::new(), "{args:?}");
+    (status.code(), out, err)
+}
+
+#[test]
+fn mistakes_end_with_1_and_a_cause() {
+    for (option, cause) in [
+        ("--bogus", "Command line is incomplete or incorrect"),
+        ("stray", "Command line is incorrect"),
+        (
+            "--burst=0",
+            "PMD does not recommend a burst size. Provided value must be between 1 and 512",
+        ),
+        ("--nb-cores=9", "nb-cores should be > 0 and <= 1"),
+        ("--nb-cores=0", "nb-cores should be > 0 and <= 1"),
+        ("--rxq=9", "rxq 9 invalid - must be >= 0 && <= 1"),
+        ("--nb-ports=9", "Invalid port 9"),
+        ("--txpkts=abc", "bad txpkts"),
+        ("--total-num-mbufs=10", "total-num-mbufs should be > 1024"),
+    ] {
+        let args = [&EAL[..], &["--", "-i", option]].concat();
+        let (code, _, err) = run(&args);
+        assert_eq!(code, Some(1), "{option}: {err}");
+        let end = format!("EAL: Error - exiting with code: 1\n  Cause: {cause}\n");
+        assert!(err.ends_with(&end), "{option}: {err}");
+    }
+}
+
+#[test]
+fn the_nearest_option_is_offered() {
+    let (_, _, err) = run(&[&EAL[..], &["--", "--brust=4"]].concat());
+    assert!(err.contains("did you mean '--burst'?") && err.contains("--help"), "{err}");
+    let (code, _, err) = run(&["--file-prefx=a", "--"]);
+    assert_eq!(code, Some(1));
+    assert!(err.contains("did you mean '--file-prefix'?"), "{err}");
+}
+
+#[test]
+fn mistakes_that_are_told_and_survived() {
+    for (option, told) in [
+        ("--txpkts=20", "total packet length=20 < 42 - give up"),
+        ("--txpkts=3000", "length[0]=3000 > mbuf_data_size=2176 - give up"),
+        ("--forward-mode=bogus", "Invalid bogus packet forwarding mode"),
+    ] {
+        let (code, out, err) = run(&[&EAL[..], &["--", "-i", option]].concat());
+        assert_eq!(code, Some(0), "{option}: {err}");
+        assert!(err.contains(told), "{option}: {err}");
+        assert!(out.contains("testpmd> "), "{option}: {out}");
+    }
+}
+
+#[test]
+fn devices_that_cannot_be_made() {
+    let (code, _, err) = run(&["--lcores=0@0,1@0", "--in-memory", "--vdev=net_bogus0", "--", "-i"]);
+    assert_eq!(code, Some(1));
+    assert!(err.contains("failed to parse device \"net_bogus0\""), "{err}");
+    let (code, out, err) =
+        run(&["--lcores=0@0,1@0", "--in-memory", "--vdev=net_vhost0,iface=s,queue=2", "--", "-i"]);
+    assert_eq!(code, Some(0), "the prompt comes up without the port: {err}");
+    assert!(
+        err.contains("did you mean 'queues'?") && err.contains("No probed ethernet devices"),
+        "{err}"
+    );
+    assert!(out.contains("testpmd> "), "{out}");
+}
+
+#[test]
+fn one_lcore_cannot_forward() {
+    let (code, _, err) = run(&["--lcores=0@0", "--in-memory", "--", "-i"]);
+    assert_eq!(code, Some(1));
+    let end = "  Cause: No cores defined for forwarding\nCheck the core mask argument\n";
+    assert!(err.ends_with(end), "{err}");
+}
+
+#[test]
+fn help_says_everything() {
+    for args in [&["--help"][..], &["-h"], &["--", "--help"], &["--loopback", "--help"]] {
+        let (code, out, err) = run(args);
+        assert_eq!((code, err.as_str()), (Some(0), ""), "{args:?}");
+        for word in ["--lcores", "--vdev", "--nb-cores=N", "--loopback[=SECONDS]", "Examples:"] {
+            assert!(out.contains(word), "{args:?}: no {word} in {out}");
+        }
+    }
+}
+
+#[test]
+fn nothing_to_do_still_ends_well() {
+    let (code, out, err) = run(&["--lcores=0@0,1@0", "--in-memory", "--", "-i"]);
+    assert_eq!(code, Some(0), "{err}");
+    let expected = "Interactive-mode selected\nDone\ntestpmd> \n\
+                    Primary: Sending 'stop_req' request to secondary...\n\nBye...\n";
+    assert_eq!(out, expected);
+}
