@@ -46,7 +46,7 @@ pub fn write(frame: &mut [u8], flow: u32, sequence: u64) {
     frame[HASH_AT..FILLING_AT].copy_from_slice(&hash.to_le_bytes());
 }
 
-/// What a frame made by [`write`] says of itself.
+/// What a frame made by [`write()`] says of itself.
 ///
 /// # Errors
 ///

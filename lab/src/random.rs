@@ -13,7 +13,7 @@ impl Random {
     }
 
     /// The next 64 bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn next_bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let x = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let x = (x ^ x >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -22,7 +22,7 @@ impl Random {
 
     /// A number below `limit`, which is not 0.
     pub fn below(&mut self, limit: u64) -> u64 {
-        self.next() % limit
+        self.next_bits() % limit
     }
 
     /// A time shorter than `limit`.
@@ -44,7 +44,7 @@ mod tests {
     fn a_seed_gives_its_sequence_again() {
         let take = |seed| {
             let mut random = Random::new(seed);
-            [random.next(), random.below(10), random.next()]
+            [random.next_bits(), random.below(10), random.next_bits()]
         };
         assert_eq!(take(1), take(1));
         assert_ne!(take(1), take(2));
