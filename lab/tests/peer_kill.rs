@@ -1,6 +1,13 @@
 //! A port whose peer is killed (SIGKILL) at 200 seeded instants goes down in time, keeps nothing of the dead, and passes
 //! packets with the next peer.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on fails"
+)]
+
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
