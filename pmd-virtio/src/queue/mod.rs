@@ -24,14 +24,14 @@ mod tx;
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{Ordering, fence};
 use std::time::Duration;
 
 use eal::gate::ControlGate;
 use eal::{Memory, OwnerId};
 use pmd_core::{Error, Mbuf, MbufPool, QueueStats, RxQueue, TxQueue};
 use virtio::Features;
-use virtio::layout::{AVAIL_NO_INTERRUPT, RingLayout};
+use virtio::layout::{AVAIL_NO_INTERRUPT, RingLayout, USED_NO_NOTIFY};
 
 use block::{QueueConfig, Slot};
 use claim::Claim;
@@ -311,6 +311,24 @@ impl VirtQueue {
     /// Why the queue is out of service, if the device broke a rule since it was last prepared.
     pub fn broken(&self) -> Option<&'static str> {
         BreakReason::text(self.shared.block().progress.broken.load(Ordering::Acquire))
+    }
+
+    /// Control's tick, for a poller that never calls again: wakes a device that asked for wake-ups just when buffers were
+    /// posted. `told` is the place up to which an earlier tick has done so; the poller's own word stays as it is, as only the
+    /// poller knows what it has published since.
+    pub fn wake_unconfirmed(&self, told: &mut Option<u32>) {
+        let progress = &self.shared.block().progress;
+        let avail = progress.avail.load(Ordering::Acquire);
+        if progress.unconfirmed.load(Ordering::Relaxed) == 0 || *told == Some(avail) {
+            return;
+        }
+        // What was published before `avail` is ordered before the load of the flag.
+        fence(Ordering::SeqCst);
+        if self.shared.rings.used_flags() & USED_NO_NOTIFY == 0 {
+            *told = Some(avail);
+            // A full eventfd is a wake-up already.
+            let _ = self.signals.kick.write(1);
+        }
     }
 
     /// The process that holds the claim.

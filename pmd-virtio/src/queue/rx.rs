@@ -122,14 +122,16 @@ impl RxBurst for RxPoller {
         }
         let mut pass =
             Pass { shared, pool, owner: *owner, iova_bias: *iova_bias, room: *room, state };
-        let mut received = 0;
-        while into.room() > 0 {
+        let before = into.len();
+        // Bounded, so that a device that returns nothing but bad buffers cannot keep the poller here.
+        let mut left = usize::from(shared.rings.size());
+        while into.room() > 0 && left > 0 {
             match pass.run(into) {
                 0 => break,
-                n => received += n,
+                taken => left = left.saturating_sub(taken),
             }
         }
-        received
+        into.len() - before
     }
 }
 
@@ -144,6 +146,7 @@ struct Pass<'a> {
 }
 
 impl Pass<'_> {
+    /// Returns how many used elements were taken, which may be more than the packets they made.
     #[inline]
     fn run(&mut self, into: &mut Burst) -> usize {
         let want = BATCH.min(into.room());
@@ -162,18 +165,16 @@ impl Pass<'_> {
         let Some(received) = self.gather(&mut batch[..count]) else {
             return self.broken(BreakReason::UsedElement);
         };
-        let before = into.len();
         let good = received.iter().take_while(|packet| self.deliver(packet, into)).count();
         // At most BATCH.
         self.state.used = self.state.used.wrapping_add(good as u32);
         self.shared.block().progress.used.store(self.state.used, Ordering::Release);
         self.state.empty.extend(received[..good].iter().map(|r| r.id));
         if good < count {
-            self.broken(BreakReason::UsedElement);
-        } else {
-            self.refill();
+            return self.broken(BreakReason::UsedElement);
         }
-        into.len() - before
+        self.refill();
+        good
     }
 
     #[cold]

@@ -397,3 +397,25 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_device_that_wants_to_be_woken_later_is_woken_by_the_tick() {
+    let bed = bed(64, 2048);
+    let (queue, device) = bed.queue(Direction::Tx, 16, PLAIN);
+    let (mut tx, mut burst) = (queue.claim_tx("test").unwrap(), Burst::new(4));
+    let kicked = || nix::unistd::read(queue.kick(), &mut [0; 8]).is_ok();
+    let mut told = None;
+    device.rings().set_used_flags(USED_NO_NOTIFY);
+    burst.push(bed.mbuf(&bytes(60, 1))).unwrap();
+    tx.burst(&mut burst);
+    queue.wake_unconfirmed(&mut told);
+    assert!(!kicked(), "it wants none");
+    device.rings().set_used_flags(0);
+    queue.wake_unconfirmed(&mut told);
+    assert!(kicked(), "it wants one now, and the sender never calls again");
+    queue.wake_unconfirmed(&mut told);
+    assert!(!kicked(), "once is enough");
+    burst.push(bed.mbuf(&bytes(60, 2))).unwrap();
+    tx.burst(&mut burst);
+    assert!(kicked(), "it wants one: at once");
+}

@@ -258,7 +258,7 @@ impl Machine {
         self.peer = Peer::Away(Instant::now() + self.backoff.next());
     }
 
-    /// What has to be seen to while rings run: memory that grew, rings that broke.
+    /// What has to be seen to while rings run: memory that grew, wake-ups that were put off, rings that broke.
     pub(super) fn tend(&mut self) {
         let Peer::Running { frontend, generation, .. } = &mut self.peer else { return };
         let memory = &self.set.memory;
@@ -271,6 +271,7 @@ impl Machine {
             }
         }
         for ring in self.rings.iter().flatten() {
+            ring.wake_unconfirmed();
             if let Some(event) = ring.newly_broken() {
                 log::warn!(target: TARGET, "{}: {event:?}", self.set.name);
                 self.set.events.send(event);

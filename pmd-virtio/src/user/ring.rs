@@ -18,12 +18,20 @@ pub(super) struct Ring {
     closed: Cell<bool>,
     /// That it broke was told already.
     told: Cell<bool>,
+    /// What the tick has woken the device for.
+    woken: Cell<Option<u32>>,
 }
 
 impl Ring {
     /// `queue` as ring number `index`.
     pub(super) fn new(index: u16, queue: Arc<VirtQueue>) -> Self {
-        Self { index, queue, closed: Cell::new(false), told: Cell::new(false) }
+        Self {
+            index,
+            queue,
+            closed: Cell::new(false),
+            told: Cell::new(false),
+            woken: Cell::new(None),
+        }
     }
 
     /// Brings the poller out; at once when it is out already.
@@ -39,6 +47,7 @@ impl Ring {
     /// Begins anew under a closed gate.
     pub(super) fn prepare(&self, features: Features) -> Result<(), Error> {
         self.told.set(false);
+        self.woken.set(None);
         self.queue.prepare(features)
     }
 
@@ -59,6 +68,13 @@ impl Ring {
     pub(super) fn kick(&self) {
         // A full counter means that the device has a kick to read already.
         let _ = nix::unistd::write(self.queue.kick(), &1u64.to_ne_bytes());
+    }
+
+    /// The tick: see [`VirtQueue::wake_unconfirmed`].
+    pub(super) fn wake_unconfirmed(&self) {
+        let mut woken = self.woken.get();
+        self.queue.wake_unconfirmed(&mut woken);
+        self.woken.set(woken);
     }
 
     /// What the device has to know.
