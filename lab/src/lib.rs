@@ -6,7 +6,7 @@
 //! every packet back: our own forwarder (`lab-peer`, [`peer`]) or DPDK's testpmd ([`dpdk`]). [`packet`] makes packets
 //! that carry a number and a hash, and [`echo`] finds each one again: none lost, duplicated, reordered or altered.
 //!
-//! [`kill`] holds what a reliability test does in a process of its own. Seeds come from [`random`].
+//! [`kill`] and [`second`] hold what reliability tests do in processes of their own. Seeds come from [`random`].
 //!
 //! # Threading rule
 //!
@@ -39,6 +39,7 @@ pub mod packet;
 pub mod peer;
 pub mod process;
 pub mod random;
+pub mod second;
 
 /// What goes wrong in a test ends it; who reads the message is a person.
 pub type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;

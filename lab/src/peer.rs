@@ -5,6 +5,8 @@
 //! | `forward DEVARGS QUEUES` | sends every packet back until its input ends |
 //! | `generate DEVARGS QUEUES COUNT SIZE...` | sends `COUNT` packets of each size and finds them again |
 //! | `kill END ROLE SEED ROUNDS` | kills peers of the port that survives: see [`crate::kill`] |
+//! | `second SEED ROUNDS` | kills second processes of one `Eal`: see [`crate::second`] |
+//! | `member DIRECTORY` | is such a second process |
 //!
 //! It says `ready` when its port is started, and `done` at the end.
 
@@ -17,6 +19,7 @@ use crate::echo::Echo;
 use crate::endpoint::{Endpoint, Settings};
 use crate::kill::{self, Survivor};
 use crate::process::PATIENCE;
+use crate::second;
 
 /// Plays the role that `args` name.
 ///
@@ -34,6 +37,8 @@ pub fn run(args: &[String]) -> Result<()> {
         ["kill", end, role, seed, rounds] => {
             kill::run(Survivor::parse(end, role)?, seed.parse()?, rounds.parse()?)?;
         }
+        ["second", seed, rounds] => second::run(seed.parse()?, rounds.parse()?)?,
+        ["member", directory] => second::member::run(directory.as_ref())?,
         _ => return Err(format!("no such role: {words:?}").into()),
     }
     println!("done");
