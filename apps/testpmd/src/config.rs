@@ -23,7 +23,9 @@ pub struct Config {
     pub settings: Settings,
     /// Which port feeds which.
     pub topology: Topology,
-    /// Ports that take part, in order.
+    /// Ports that may take part, in order.
+    pub configured_ports: Vec<PortId>,
+    /// Those that do: all of them, or the first so many.
     pub ports: Vec<PortId>,
     /// Lcores that may forward.
     pub lcores: Vec<u32>,
@@ -57,6 +59,7 @@ impl Default for Config {
             mode: Mode::Io,
             settings: Settings { burst: 32, segments: vec![64], retry: false, polite: false },
             topology: Topology::Paired,
+            configured_ports: Vec::new(),
             ports: Vec::new(),
             lcores: Vec::new(),
             nb_cores: 1,
@@ -75,6 +78,18 @@ impl Default for Config {
 }
 
 impl Config {
+    /// Makes these the ports that take part.
+    pub fn set_ports(&mut self, ports: Vec<PortId>) {
+        self.configured_ports.clone_from(&ports);
+        self.ports = ports;
+    }
+
+    /// Takes a port that is gone out of the lists.
+    pub fn remove_port(&mut self, port: PortId) {
+        self.configured_ports.retain(|&other| other != port);
+        self.ports.retain(|&other| other != port);
+    }
+
     /// Address of the station that `port` sends to.
     pub fn peer_of(&self, port: PortId) -> MacAddr {
         let default = || {

@@ -176,7 +176,7 @@ impl App {
         self.configured.remove(&port);
         self.rates.forget(port);
         self.bases.remove(&port);
-        self.config.ports.retain(|&other| other != port);
+        self.config.remove_port(port);
         say!(self.out, "Port {port} is closed");
     }
 

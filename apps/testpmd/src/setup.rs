@@ -38,9 +38,6 @@ pub fn bring_up(
     options: &Options,
     mut out: Output,
 ) -> Result<App, Fatal> {
-    for option in &eal.config().ignored {
-        log::info!(target: "eal", "option {option} changes nothing here");
-    }
     let ports = match probe(&eal, drivers, &mut out) {
         Ok(ports) => ports,
         Err(cause) => return Err(Fatal { out, cause }),
@@ -142,7 +139,7 @@ fn configure(
             return Err("bad txpkts".into());
         }
     }
-    config.ports = forwarding_ports(ports, options)?;
+    config.set_ports(forwarding_ports(ports, options)?);
     Ok(config)
 }
 
@@ -235,7 +232,7 @@ impl App {
     /// Makes these the forwarding ports and says so when their number changes.
     pub fn set_forwarding_ports(&mut self, ports: Vec<PortId>) {
         let (before, now) = (self.config.ports.len(), ports.len());
-        self.config.ports = ports;
+        self.config.set_ports(ports);
         if before != now {
             say!(
                 self.out,

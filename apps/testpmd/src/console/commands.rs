@@ -52,6 +52,9 @@ fn set(app: &mut App, request: Request) {
         Request::SetNbCore(count) => set_nb_core(app, count),
         Request::SetNbPort(count) => set_nb_port(app, count),
         Request::SetPortList(list) => set_port_list(app, &list),
+        Request::SetPortMask(mask) => set_port_mask(app, &mask),
+        Request::SetCoreList(list) => set_core_list(app, &list),
+        Request::SetCoreMask(mask) => set_core_mask(app, &mask),
         Request::SetEthPeer(port, mac) => set_eth_peer(app, PortId(port), &mac),
         Request::SetPromisc(which, on) => set_promisc(app, which, on),
         _ => {}
@@ -88,10 +91,7 @@ fn show_port(app: &mut App, view: PortView, which: Which) {
 
 fn show_config(app: &mut App, view: ConfigView) {
     match view {
-        ConfigView::Forward => {
-            app.show_streams();
-            say!(app.out, "");
-        }
+        ConfigView::Forward => app.show_streams(),
         ConfigView::RxTx => app.show_queues(),
         ConfigView::Cores => {
             let cores = app.config.lcores.iter().take(app.config.nb_cores.into());
@@ -156,7 +156,7 @@ fn set_nb_core(app: &mut App, count: u16) {
 }
 
 fn set_nb_port(app: &mut App, count: u16) {
-    let limit = app.ports.len();
+    let limit = app.config.configured_ports.len();
     if app.is_forwarding() {
         warn_user!(app.out, "Please stop forwarding first");
     } else if usize::from(count) > limit {
@@ -164,22 +164,46 @@ fn set_nb_port(app: &mut App, count: u16) {
             app.out,
             "nb fwd ports {count} > {limit} (number of configured ports) - ignored"
         );
-    } else if usize::from(count) != app.config.ports.len() {
-        app.config.ports = app.ports.ids().into_iter().take(count.into()).collect();
+    } else {
+        app.config.ports = app.config.configured_ports.iter().copied().take(count.into()).collect();
         say!(app.out, "Number of forwarding ports set to {count}");
         app.tell_odd_ports();
     }
 }
 
+/// The bits of a hexadecimal mask.
+fn mask_bits(mask: &str) -> Option<Vec<u32>> {
+    let digits = mask.strip_prefix("0x").unwrap_or(mask);
+    let bits = u64::from_str_radix(digits, 16).ok().filter(|_| !digits.starts_with('+'))?;
+    Some((0..64).filter(|bit| bits >> bit & 1 == 1).collect())
+}
+
+fn set_port_mask(app: &mut App, mask: &str) {
+    match mask_bits(mask) {
+        // Ports that a mask names beyond those that exist are passed over.
+        Some(bits) => {
+            let all = app.ports.ids();
+            choose_ports(
+                app,
+                bits.into_iter().filter(|&id| all.iter().any(|p| u32::from(p.0) == id)).collect(),
+            );
+        }
+        None => warn_user!(app.out, "{mask} is not a hexadecimal mask"),
+    }
+}
+
 fn set_port_list(app: &mut App, list: &str) {
+    match parse_list(list) {
+        Ok(ids) => choose_ports(app, ids),
+        Err(bad) => warn_user!(app.out, "{bad}"),
+    }
+}
+
+fn choose_ports(app: &mut App, ids: Vec<u32>) {
     if app.is_forwarding() {
         warn_user!(app.out, "Please stop forwarding first");
         return;
     }
-    let ids = match parse_list(list) {
-        Ok(ids) => ids,
-        Err(bad) => return warn_user!(app.out, "{bad}"),
-    };
     let mut ports = Vec::new();
     for id in ids {
         let port = u16::try_from(id).map(PortId).ok().filter(|&port| app.ports.get(port).is_some());
@@ -192,6 +216,44 @@ fn set_port_list(app: &mut App, list: &str) {
         }
     }
     app.set_forwarding_ports(ports);
+}
+
+fn set_core_mask(app: &mut App, mask: &str) {
+    match mask_bits(mask) {
+        Some(lcores) => choose_cores(app, lcores),
+        None => warn_user!(app.out, "{mask} is not a hexadecimal mask"),
+    }
+}
+
+fn set_core_list(app: &mut App, list: &str) {
+    match parse_list(list) {
+        Ok(lcores) => choose_cores(app, lcores),
+        Err(bad) => warn_user!(app.out, "{bad}"),
+    }
+}
+
+fn choose_cores(app: &mut App, lcores: Vec<u32>) {
+    let main = app.eal.main_lcore();
+    if app.is_forwarding() {
+        warn_user!(app.out, "Please stop forwarding first");
+    } else if let Some(lcore) = lcores.iter().find(|lcore| !app.eal.lcores().contains(lcore)) {
+        warn_user!(app.out, "lcore {lcore} not enabled");
+    } else if lcores.contains(&main) {
+        warn_user!(
+            app.out,
+            "lcore {main} cannot be masked on for running packet forwarding, which is the main lcore \
+             and reserved for command line parsing only"
+        );
+    } else if !lcores.is_empty() {
+        let (before, now) = (app.config.nb_cores, lcores.len() as u16);
+        (app.config.lcores, app.config.nb_cores) = (lcores, now);
+        if before != now {
+            say!(
+                app.out,
+                "previous number of forwarding cores {before} - changed to number of configured cores {now}"
+            );
+        }
+    }
 }
 
 fn set_eth_peer(app: &mut App, port: PortId, mac: &str) {

@@ -71,8 +71,11 @@ set nbcore (num)
 set nbport (num)
     Set the number of forwarding ports.
 
-set portlist (x[,y]*)
+set portlist (x[,y]*), set portmask (mask)
     Set the list of forwarding ports.
+
+set corelist (x[,y]*), set coremask (mask)
+    Set the list of forwarding cores.
 
 set eth-peer (port_id) (peer_addr)
     Set the address of the station that the port sends to.

@@ -29,6 +29,12 @@ pub enum Request {
     SetNbPort(u16),
     /// `set portlist`, as typed.
     SetPortList(String),
+    /// `set portmask`, as typed.
+    SetPortMask(String),
+    /// `set corelist`, as typed.
+    SetCoreList(String),
+    /// `set coremask`, as typed.
+    SetCoreMask(String),
     /// `set eth-peer`
     SetEthPeer(u16, String),
     /// `set promisc`
@@ -175,6 +181,9 @@ fn set(words: &[&str]) -> Option<Request> {
         ["nbcore", count] => Request::SetNbCore(number(count)?),
         ["nbport", count] => Request::SetNbPort(number(count)?),
         ["portlist", list] => Request::SetPortList((*list).to_owned()),
+        ["portmask", mask] => Request::SetPortMask((*mask).to_owned()),
+        ["corelist", list] => Request::SetCoreList((*list).to_owned()),
+        ["coremask", mask] => Request::SetCoreMask((*mask).to_owned()),
         ["eth-peer", port, mac] => Request::SetEthPeer(number(port)?, (*mac).to_owned()),
         ["promisc", port, "on"] => Request::SetPromisc(which(port)?, true),
         ["promisc", port, "off"] => Request::SetPromisc(which(port)?, false),

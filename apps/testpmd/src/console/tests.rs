@@ -25,7 +25,8 @@ impl Bench {
         }
         let mut settings = config.settings.clone();
         settings.polite = true;
-        let config = Config { ports: all.ids(), lcores: vec![1, 2], settings, ..config };
+        let mut config = Config { lcores: vec![1, 2], settings, ..config };
+        config.set_ports(all.ids());
         let (output, out, err) = capture::output();
         let mut bench = Self { app: App::new(eal, all, pool, config, output), out, err, signals };
         bench.app.tell_odd_ports();
@@ -217,6 +218,13 @@ fn settings() {
         ("set nbcore 2", "Number of forwarding cores set to 2\n"),
         ("show config cores", "List of forwarding lcores:  1  2\n"),
         ("set portlist 0", ""),
+        ("set portmask 0x1", ""),
+        ("set corelist 1,2", ""),
+        (
+            "set coremask 2",
+            "previous number of forwarding cores 2 - changed to number of configured cores 1\n",
+        ),
+        ("set nbport 1", "Number of forwarding ports set to 1\n"),
         ("set promisc all on", ""),
         ("set eth-peer 0 00:aa:bb:cc:dd:ee", ""),
     ] {
@@ -225,8 +233,10 @@ fn settings() {
     for (line, err) in [
         ("set burst 600", "nb pkt per burst: 600 > 512 (maximum packet per burst)  ignored\n"),
         ("set txpkts 20", "total packet length=20 < 42 - give up\n"),
-        ("set nbcore 9", "nb fwd cores 9 > 2 (max. number of configured lcores) - ignored\n"),
+        ("set nbcore 9", "nb fwd cores 9 > 1 (max. number of configured lcores) - ignored\n"),
         ("set nbport 2", "nb fwd ports 2 > 1 (number of configured ports) - ignored\n"),
+        ("set corelist 9", "lcore 9 not enabled\n"),
+        ("set portmask zz", "zz is not a hexadecimal mask\n"),
         (
             "set promisc 0 off",
             "Error during disabling promiscuous mode for port 0: Operation not supported\n",
