@@ -56,12 +56,18 @@ pub fn virtio_args(path: &Path, queues: u16, server: bool, mergeable: bool) -> S
     )
 }
 
-/// A started port whose queues are polled by the thread that holds this value.
-pub struct Endpoint {
+/// The queue pairs of a port, and what their poller needs beside them.
+pub struct Lanes {
     rx: Vec<RxQueue>,
     tx: Vec<TxQueue>,
     /// What a forwarder has received and not yet sent, by queue.
     waiting: Vec<Burst>,
+    pool: MbufPool,
+}
+
+/// A port, its pool and its `Eal`, with the queues that were claimed from it.
+pub struct Endpoint {
+    lanes: Lanes,
     port: PortId,
     ports: Ports,
     pool: MbufPool,
@@ -103,12 +109,25 @@ impl Endpoint {
             tx.push(dev.claim_tx(queue, "lab")?);
         }
         let waiting = (0..queues).map(|_| Burst::new(BURST)).collect();
-        Ok(Self { rx, tx, waiting, port, ports, pool, eal })
+        let lanes = Lanes { rx, tx, waiting, pool: pool.clone() };
+        Ok(Self { lanes, port, ports, pool, eal })
     }
 
     /// How many queue pairs there are.
     pub fn queues(&self) -> usize {
-        self.rx.len()
+        self.lanes.rx.len()
+    }
+
+    /// The claimed queues.
+    pub fn lanes(&mut self) -> &mut Lanes {
+        &mut self.lanes
+    }
+
+    /// Hands the claimed queues out, for another thread to poll.
+    pub fn take_lanes(&mut self) -> Lanes {
+        let pool = self.pool.clone();
+        let none = Lanes { rx: Vec::new(), tx: Vec::new(), waiting: Vec::new(), pool };
+        std::mem::replace(&mut self.lanes, none)
     }
 
     /// The port's control half.
@@ -153,6 +172,46 @@ impl Endpoint {
         Ok(begin.elapsed())
     }
 
+    /// Stops and closes the port, gives every handle back and counts the pool.
+    ///
+    /// # Errors
+    ///
+    /// What the port answers, or a pool that is not whole again.
+    pub fn finish(mut self) -> Result<PoolAudit> {
+        self.dev_mut().stop()?;
+        drop(self.take_lanes());
+        self.dev_mut().close()?;
+        let audit = self.pool.audit();
+        if audit.in_use != 0 || !audit.is_exact() {
+            return Err(format!("the pool is not whole after the end: {audit}").into());
+        }
+        Ok(audit)
+    }
+}
+
+impl Lanes {
+    /// The pool.
+    pub fn pool(&self) -> &MbufPool {
+        &self.pool
+    }
+
+    /// Replaces the queues of pair `queue`: `claim` is called when the old handles are gone.
+    ///
+    /// # Errors
+    ///
+    /// What `claim` answers; the pair is gone then.
+    pub fn replace(
+        &mut self,
+        queue: usize,
+        claim: impl FnOnce() -> Result<(RxQueue, TxQueue)>,
+    ) -> Result<()> {
+        drop((self.rx.remove(queue), self.tx.remove(queue)));
+        let (rx, tx) = claim()?;
+        self.rx.insert(queue, rx);
+        self.tx.insert(queue, tx);
+        Ok(())
+    }
+
     /// Receives from `queue`.
     pub fn receive(&mut self, queue: usize, into: &mut Burst) -> usize {
         self.rx[queue].burst(into)
@@ -174,36 +233,6 @@ impl Endpoint {
             }
         }
         sent
-    }
-
-    /// Drops what [`Endpoint::forward`] still had to send.
-    pub fn forget_waiting(&mut self) {
-        self.waiting.iter_mut().for_each(Burst::clear);
-    }
-
-    /// Gives sent packets that the far end is done with back to the pool.
-    pub fn reclaim(&mut self) {
-        for tx in &mut self.tx {
-            tx.reclaim();
-        }
-    }
-
-    /// Stops and closes the port, gives every handle back and counts the pool.
-    ///
-    /// # Errors
-    ///
-    /// What the port answers, or a pool that is not whole again.
-    pub fn finish(mut self) -> Result<PoolAudit> {
-        self.dev_mut().stop()?;
-        self.forget_waiting();
-        self.rx.clear();
-        self.tx.clear();
-        self.dev_mut().close()?;
-        let audit = self.pool.audit();
-        if audit.in_use != 0 || !audit.is_exact() {
-            return Err(format!("the pool is not whole after the end: {audit}").into());
-        }
-        Ok(audit)
     }
 }
 

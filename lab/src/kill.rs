@@ -146,7 +146,7 @@ impl Scene {
     }
 
     fn turn(&mut self) -> Result<usize> {
-        let moved = self.echo.turn(&mut self.endpoint, u64::MAX)?;
+        let moved = self.echo.turn(self.endpoint.lanes(), u64::MAX)?;
         if moved == 0 {
             std::thread::yield_now();
         } else {

@@ -61,7 +61,7 @@ fn forward(settings: &Settings) -> Result<()> {
     println!("ready");
     let ended = end_of_input();
     while !ended.load(Ordering::Relaxed) {
-        if endpoint.forward() == 0 {
+        if endpoint.lanes().forward() == 0 {
             std::thread::yield_now();
         }
     }
@@ -76,7 +76,7 @@ fn generate(settings: &Settings, count: u64, sizes: &[usize]) -> Result<()> {
     let mut echo = Echo::new(endpoint.queues(), crate::packet::FRAME_BYTES_MIN);
     for &size in sizes {
         echo.set_frame_bytes(size);
-        echo.run(&mut endpoint, count)?;
+        echo.run(endpoint.lanes(), count)?;
     }
     drop(echo);
     endpoint.finish()?;

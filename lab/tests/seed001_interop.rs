@@ -94,7 +94,7 @@ fn all_sizes(endpoint: &mut Endpoint) -> Result<()> {
     let mut echo = Echo::new(endpoint.queues(), SIZES[0]);
     for size in SIZES {
         echo.set_frame_bytes(size);
-        echo.run(endpoint, PACKETS)?;
+        echo.run(endpoint.lanes(), PACKETS)?;
     }
     let sent = PACKETS * SIZES.len() as u64;
     for queue in 0..endpoint.queues() {

@@ -176,7 +176,7 @@ impl Work {
             shared.forgiven.store(wanted, Ordering::Release);
         }
         let before = self.echo.checker(0).seen();
-        if self.echo.turn(&mut self.endpoint, until)? == 0 {
+        if self.echo.turn(self.endpoint.lanes(), until)? == 0 {
             std::thread::yield_now();
         } else {
             let more = self.random.below(FRAME_BYTES_MAX - FRAME_BYTES_MIN as u64 + 1);
