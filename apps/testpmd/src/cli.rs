@@ -45,6 +45,8 @@ pub struct Options {
     pub txpkts: Option<String>,
     /// `--forward-mode` with a mode that does not exist.
     pub unknown_mode: Option<String>,
+    /// What to say about the options, in their order.
+    pub announcements: Vec<String>,
     /// Options that were accepted and change nothing here.
     pub no_effect: Vec<&'static str>,
     /// What the options say about forwarding.
@@ -148,7 +150,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Options, CliErr
                 Some((name, value)) => (name, Some(value.to_owned())),
                 None => (long, None),
             };
-            let spec = find(name)?;
+            let spec = find(name, &word)?;
             let value = value_of(spec, inline, || words.next())?;
             apply(&mut options, spec, value.as_deref())?;
         } else if word.len() > 1 && word.starts_with('-') {
@@ -162,19 +164,20 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Options, CliErr
 
 fn short(options: &mut Options, letter: char) -> Result<(), CliError> {
     match letter {
-        'i' => options.interactive = true,
-        'a' => options.auto_start = true,
+        'i' => table::interactive(options),
+        'a' => table::auto_start(options),
         'h' => options.help = true,
         _ => return Err(CliError::Unknown { option: format!("-{letter}"), nearest: None }),
     }
     Ok(())
 }
 
-fn find(name: &str) -> Result<&'static Spec, CliError> {
+/// The option that `name` stands for; `typed` is the whole word.
+fn find(name: &str, typed: &str) -> Result<&'static Spec, CliError> {
     if let Some(spec) = OPTIONS.iter().find(|spec| spec.name == name) {
         return Ok(spec);
     }
-    let option = format!("--{name}");
+    let option = typed.to_owned();
     let begins = |spec: &&Spec| !name.is_empty() && spec.name.starts_with(name);
     let candidates: Vec<&'static Spec> = OPTIONS.iter().filter(begins).collect();
     match candidates[..] {

@@ -13,6 +13,9 @@ use crate::setup::{self, Fatal};
 use crate::signals::Signals;
 use crate::{console, loopback, say, usage, warn_user};
 
+/// Clears the screen and goes to its upper left.
+const CLEAR: &str = "\x1b[2J\x1b[1;1H";
+
 /// What a command line asks for.
 enum Wanted {
     Help(String),
@@ -113,7 +116,7 @@ fn ports(config: EalConfig, options: &Options, signals: &Signals, mut out: Outpu
         Ok(eal) => eal,
         Err(error) => {
             warn_user!(out, "EAL: {error}");
-            return fail(&mut out, "Cannot init EAL");
+            return fail(&mut out, init_cause(&error));
         }
     };
     let mut app = match setup::bring_up(eal, &drivers(), options, out) {
@@ -138,6 +141,17 @@ fn ports(config: EalConfig, options: &Options, signals: &Signals, mut out: Outpu
     ExitCode::SUCCESS
 }
 
+/// The reference's word for why there is no `Eal`.
+fn init_cause(error: &eal::Error) -> &'static str {
+    match error {
+        eal::Error::NoCpu { .. } => "Cannot init EAL: Invalid argument",
+        eal::Error::HugePages { .. }
+        | eal::Error::AddressSpace { .. }
+        | eal::Error::Reservation { .. } => "Cannot init EAL: Cannot allocate memory",
+        _ => "Cannot init EAL",
+    }
+}
+
 /// Without a console: waits for Enter or a signal, or shows statistics until a signal.
 fn watch(app: &mut crate::app::App, period_s: u32, signals: &Signals) {
     let mut input = Input::new(std::io::stdin());
@@ -152,7 +166,8 @@ fn watch(app: &mut crate::app::App, period_s: u32, signals: &Signals) {
         }
     }
     while !signals.arrived() && !app.out.is_broken() {
-        say!(app.out, "\x1b[2J\x1b[1;1H\nPort statistics ====================================");
+        // The first block begins with the end of this line.
+        app.out.say(format_args!("{CLEAR}\nPort statistics ===================================="));
         for port in app.ports.ids() {
             app.show_port_stats(port);
         }

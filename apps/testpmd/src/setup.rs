@@ -42,16 +42,11 @@ pub fn bring_up(
         Ok(ports) => ports,
         Err(cause) => return Err(Fatal { out, cause }),
     };
-    if options.interactive {
-        say!(out, "Interactive-mode selected");
-    }
-    if options.auto_start {
-        say!(out, "Auto-start selected");
-    }
-    for option in &options.no_effect {
-        log::info!(target: "testpmd", "option --{option} changes nothing here");
-    }
-    let result = configure(&eal, &ports, options, &mut out)
+    let result = forwarding_lcores(&eal)
+        .and_then(|lcores| {
+            announce(options, &mut out);
+            configure(lcores, &ports, options, &mut out)
+        })
         .and_then(|config| Ok((make_pool(&eal, &ports, &config, options)?, config)));
     match result {
         Ok((pool, config)) => {
@@ -104,18 +99,33 @@ fn close_all(mut ports: Ports, out: &mut Output) {
     }
 }
 
+fn announce(options: &Options, out: &mut Output) {
+    for line in &options.announcements {
+        say!(out, "{line}");
+    }
+    for option in &options.no_effect {
+        log::info!(target: "testpmd", "option --{option} changes nothing here");
+    }
+}
+
+/// All lcores but the main one.
+fn forwarding_lcores(eal: &Eal) -> Result<Vec<u32>, String> {
+    let lcores: Vec<u32> =
+        eal.lcores().iter().copied().filter(|&id| id != eal.main_lcore()).collect();
+    if lcores.is_empty() {
+        return Err("No cores defined for forwarding\nCheck the core mask argument".into());
+    }
+    Ok(lcores)
+}
+
 /// The configuration, checked against the machine and the ports.
 fn configure(
-    eal: &Eal,
+    lcores: Vec<u32>,
     ports: &Ports,
     options: &Options,
     out: &mut Output,
 ) -> Result<Config, String> {
-    let mut config = options.config.clone();
-    config.lcores = eal.lcores().iter().copied().filter(|&id| id != eal.main_lcore()).collect();
-    if config.lcores.is_empty() {
-        return Err("No cores defined for forwarding\nCheck the core mask argument".into());
-    }
+    let mut config = Config { lcores, ..options.config.clone() };
     if let Some(text) = &options.nb_cores {
         config.nb_cores = up_to(text, config.lcores.len())
             .ok_or_else(|| format!("nb-cores should be > 0 and <= {}", config.lcores.len()))?;
@@ -127,8 +137,7 @@ fn configure(
         return Err("--tx-first cannot be used on interactive mode.".into());
     }
     if options.tx_first {
-        config.await_link = true;
-        say!(out, "Ports to start sending a burst of packets first");
+        warn_user!(out, "Warning: lsc_interrupt needs to be off when using tx_first. Disabling.");
     }
     check_queues(ports, &config, out)?;
     if let Some(list) = &options.txpkts

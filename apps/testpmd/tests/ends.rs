@@ -136,7 +136,7 @@ fn statistics_every_second_until_a_signal() {
     let folder = TempDir::new().unwrap();
     let args = [&VHOST[..6], &["--stats-period", "1"]].concat();
     let mut program = Program::on_pipes(&args, folder.path());
-    let head = "\u{1b}[2J\u{1b}[1;1H\nPort statistics ====================================\n";
+    let head = "\u{1b}[2J\u{1b}[1;1H\nPort statistics ====================================\n  ####";
     program.await_times(head, 2);
     program.signal(Signal::SIGTERM);
     let (status, out, _) = program.finish();

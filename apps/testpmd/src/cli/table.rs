@@ -68,9 +68,9 @@ const NO: Takes = Takes::Nothing;
 
 /// All options, in the order of the help.
 pub const OPTIONS: &[Spec] = &[
-    flag("interactive", |o| o.interactive = true, "(-i) start a console"),
-    flag("auto-start", |o| o.auto_start = true, "(-a) forward at once, also with a console"),
-    flag("tx-first", |o| o.tx_first = true, "send a burst first (not with a console)"),
+    flag("interactive", interactive, "(-i) start a console"),
+    flag("auto-start", auto_start, "(-a) forward at once, also with a console"),
+    flag("tx-first", tx_first, "send a burst first (not with a console)"),
     value(
         "stats-period",
         "SECONDS",
@@ -198,6 +198,24 @@ pub fn usage() -> String {
     text
 }
 
+/// `-i`
+pub fn interactive(o: &mut Options) {
+    o.interactive = true;
+    o.announcements.push("Interactive-mode selected".into());
+}
+
+/// `-a`
+pub fn auto_start(o: &mut Options) {
+    o.auto_start = true;
+    o.announcements.push("Auto-start selected".into());
+}
+
+fn tx_first(o: &mut Options) {
+    o.tx_first = true;
+    o.config.await_link = true;
+    o.announcements.push("Ports to start sending a burst of packets first".into());
+}
+
 fn set(place: &mut Option<String>, value: &str) -> Result<(), String> {
     *place = Some(value.to_owned());
     Ok(())
@@ -263,7 +281,15 @@ fn mbcache(o: &mut Options, text: &str) -> Result<(), String> {
 
 fn forward_mode(o: &mut Options, text: &str) -> Result<(), String> {
     match Mode::from_name(text) {
-        Some(mode) => o.config.mode = mode,
+        Some(mode) => {
+            o.config.mode = mode;
+            o.announcements.push(format!("Set {text} packet forwarding mode"));
+        }
+        None if Mode::LATER.contains(&text) => {
+            return Err(format!(
+                "{text} packet forwarding is not supported yet - use io, mac, rxonly or txonly"
+            ));
+        }
         None => o.unknown_mode = Some(text.to_owned()),
     }
     Ok(())

@@ -33,6 +33,20 @@ fn loopback_with_and_without_seconds() {
 }
 
 #[test]
+fn what_is_announced_in_the_order_of_the_options() {
+    let options = parse_line("-a -i --forward-mode=mac --tx-first").unwrap();
+    let expected = [
+        "Auto-start selected",
+        "Interactive-mode selected",
+        "Set mac packet forwarding mode",
+        "Ports to start sending a burst of packets first",
+    ];
+    assert_eq!(options.announcements, expected);
+    let error = parse_line("--forward-mode=csum").unwrap_err();
+    assert!(error.to_string().contains("csum packet forwarding is not supported yet"), "{error}");
+}
+
+#[test]
 fn ports_and_peers() {
     let options = parse_line("--portmask=0x5 --eth-peer=1,00:11:22:33:44:55").unwrap();
     assert_eq!(options.ports, Some(vec![0, 2]));

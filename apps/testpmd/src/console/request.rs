@@ -134,10 +134,6 @@ impl Refusal {
 /// Words that commands begin with.
 const FIRST_WORDS: [&str; 8] = ["start", "stop", "quit", "help", "set", "show", "clear", "port"];
 
-/// Forwarding modes of the reference that this program does not have yet.
-const LATER_MODES: [&str; 7] =
-    ["macswap", "flowgen", "csum", "icmpecho", "noisy", "5tswap", "shared_rxq"];
-
 /// Reads a line. `None` for an empty one or a comment.
 ///
 /// # Errors
@@ -208,7 +204,7 @@ fn show(words: &[&str]) -> Option<Request> {
 fn forward(mode: &str, retry: bool) -> Option<Request> {
     match Mode::from_name(mode) {
         Some(mode) => Some(Request::SetForward { mode, retry }),
-        None => LATER_MODES.contains(&mode).then(|| Request::ForwardLater(mode.to_owned())),
+        None => Mode::LATER.contains(&mode).then(|| Request::ForwardLater(mode.to_owned())),
     }
 }
 

@@ -121,7 +121,8 @@ fn tx_first_counts_in_port_and_report() {
     let mut port = TestPort::new("net_vhost0", &rx, &tx);
     port.capacity = 1024;
     let mut bench = Bench::new(vec![port], Config::default());
-    (bench.out.take(), bench.err.take());
+    bench.out.take();
+    bench.err.take();
     bench.out("set fwd rxonly");
     bench.type_in("start tx_first 40");
     let stop = bench.out("stop");
@@ -292,7 +293,8 @@ fn events_are_told_and_the_end_is_complete() {
     let (port, _) = TestPort::looped(1);
     let sender = port.sender();
     let mut bench = Bench::new(vec![port], Config::default());
-    (bench.out.take(), bench.err.take());
+    bench.out.take();
+    bench.err.take();
     sender.send(Event::Link(true));
     sender.send(Event::QueueBroken { rx: true, queue: 0, reason: "a loop of descriptors" });
     bench.app.print_events();

@@ -144,6 +144,7 @@ fn launch_one(
 
 /// What an lcore does first: `bursts` bursts of made packets on each stream.
 fn begin(streams: &mut [Stream], control: &Control, bursts: u32) {
+    let _said_when_done = Ready(control);
     let settings = control.settings();
     for _ in 0..bursts {
         if Control::is_stop(control.word()) {
@@ -153,7 +154,15 @@ fn begin(streams: &mut [Stream], control: &Control, bursts: u32) {
             stream.tx_only(&settings);
         }
     }
-    control.set_ready();
+}
+
+/// Says that the first bursts are sent, or that a panic ended them: nobody is to wait for ever.
+struct Ready<'a>(&'a Control);
+
+impl Drop for Ready<'_> {
+    fn drop(&mut self) {
+        self.0.set_ready();
+    }
 }
 
 fn run(mode: Mode, streams: &mut [Stream], control: &Control) {

@@ -34,6 +34,10 @@ impl Mode {
     /// All modes.
     pub const ALL: [Self; 4] = [Self::Io, Self::Mac, Self::RxOnly, Self::TxOnly];
 
+    /// Modes of the reference that are not here yet.
+    pub const LATER: [&str; 7] =
+        ["macswap", "flowgen", "csum", "icmpecho", "noisy", "5tswap", "shared_rxq"];
+
     /// The mode's name on command lines.
     pub fn name(self) -> &'static str {
         match self {
