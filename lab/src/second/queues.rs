@@ -123,7 +123,7 @@ impl Queues {
         let queues = polled.len() as u32;
         let mut reaped = Reaped { processes: 1, queues, swept, ..Reaped::default() };
         for queue in &polled {
-            let recovered = queue.recover(dead);
+            let recovered = queue.recover(dead).unwrap();
             reaped.lost += recovered.lost;
             reaped.posted += recovered.posted;
             queue.open();

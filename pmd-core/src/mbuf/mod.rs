@@ -1,6 +1,7 @@
 //! A packet: an owning handle.
 #![allow(unsafe_code, reason = "an mbuf is an owning pointer into the window")]
 
+mod chain;
 mod meta;
 mod segments;
 #[cfg(test)]
@@ -12,6 +13,7 @@ use std::ptr::NonNull;
 
 use eal::mempool::{Mempool, Record};
 
+pub use chain::Chain;
 pub use meta::{CLASS_OWN, HEADROOM_BYTES, Meta, Offload};
 pub use segments::Segments;
 
@@ -214,26 +216,28 @@ impl Mbuf {
         Ok(())
     }
 
-    /// Puts `tail` behind this packet; its offload fields are forgotten.
+    /// Puts `tail` behind this packet; its offload fields are forgotten. To add many, use a [`Chain`].
     ///
     /// # Errors
     ///
     /// Hands `tail` back when it is of another window, or the packet would have more than 65,535 segments or 4 GiB.
     pub fn chain(&mut self, tail: Mbuf) -> Result<(), Mbuf> {
-        let (head, other) = (self.meta(), tail.meta());
-        let same_window = std::ptr::eq(head.neighbour(0), other.neighbour(0));
-        let segments = head.nb_segs.checked_add(other.nb_segs);
-        let bytes = head.pkt_len.checked_add(other.pkt_len);
-        let (true, Some(segments), Some(bytes)) = (same_window, segments, bytes) else {
-            return Err(tail);
-        };
+        let Some((segments, bytes)) = self.sum_with(&tail) else { return Err(tail) };
         let handle = tail.handle();
         self.last_mut().next = handle;
         let _ = tail.into_record();
         let head = self.meta_exclusive();
-        head.nb_segs = segments;
-        head.pkt_len = bytes;
+        (head.nb_segs, head.pkt_len) = (segments, bytes);
         Ok(())
+    }
+
+    /// Segments and bytes of this packet with `tail` behind it, if that can be.
+    fn sum_with(&self, tail: &Mbuf) -> Option<(u16, u32)> {
+        let (head, other) = (self.meta(), tail.meta());
+        let same_window = std::ptr::eq(head.neighbour(0), other.neighbour(0));
+        let segments = head.nb_segs.checked_add(other.nb_segs)?;
+        let bytes = head.pkt_len.checked_add(other.pkt_len)?;
+        same_window.then_some((segments, bytes))
     }
 
     /// Copies bytes from `offset` on into `into` and returns how many there were. Works across segments.

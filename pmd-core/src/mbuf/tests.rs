@@ -53,6 +53,25 @@ fn chains_read_across_segments_and_go_back_whole() {
 }
 
 #[test]
+fn a_long_chain_is_built_and_read_back() {
+    let (_eal, pool) = pool(512);
+    let mut chain = Chain::new(pool.take().unwrap());
+    let mut expect = Vec::new();
+    for i in 0..400u16 {
+        let mut segment = pool.take().unwrap();
+        segment.append(3).unwrap().copy_from_slice(&[i as u8, (i >> 8) as u8, 7]);
+        expect.extend([i as u8, (i >> 8) as u8, 7]);
+        chain.push(segment).unwrap();
+    }
+    let mut packet = chain.finish();
+    packet.append(1).unwrap()[0] = 9;
+    expect.push(9);
+    assert_eq!((packet.segment_count(), packet.to_vec()), (401, expect));
+    drop(packet);
+    assert_eq!(pool.audit().free, 512);
+}
+
+#[test]
 fn another_window_cannot_be_chained() {
     let ((_e1, p1), (_e2, p2)) = (pool(8), pool(8));
     let mut m = p1.take().unwrap();

@@ -1,7 +1,7 @@
 //! The queue block: what control and pollers of one virtqueue share, in the private file.
 //!
 //! ```text
-//! | gate (2 lines) | configuration | claim | progress | counters | table: one slot per descriptor |
+//! | gate (2 lines) | configuration | geometry | claim | progress | counters | table: one slot per descriptor |
 //! ```
 //!
 //! No peer can write any of it. Everything in it is an offset, a count or a handle, so any process of the `Eal` can use it
@@ -16,18 +16,24 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use eal::gate::GateWords;
 use virtio::Features;
 
-/// What a poller needs to know of its ring. Plain data, written by control while the gate is closed.
+/// Where the ring is and how long: written once, before the size, and never changed.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub(crate) struct Geometry {
+    /// The ring's start in the data file.
+    pub ring_offset: AtomicU64,
+    /// The zeroed header in the data file, for packets without headroom.
+    pub header_offset: AtomicU64,
+    /// Entries of the ring; 0 while the block is being made.
+    pub size: AtomicU32,
+}
+
+/// What was agreed with the device. Plain data, written by control while the gate is closed.
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(64))]
 pub(crate) struct QueueConfig {
-    /// The ring's start in the data file.
-    pub ring_offset: u64,
     /// What was negotiated.
     pub features: u64,
-    /// The zeroed header in the data file, for packets without headroom.
-    pub header_offset: u64,
-    /// Entries of the ring.
-    pub size: u16,
     /// The port, for received packets.
     pub port: u16,
 }
@@ -83,6 +89,7 @@ pub(crate) struct ClaimWord(pub AtomicU32);
 pub(crate) struct QueueBlock {
     pub gate: GateWords,
     config: UnsafeCell<QueueConfig>,
+    pub geometry: Geometry,
     pub claim: ClaimWord,
     pub progress: Progress,
     pub counters: Counters,
@@ -91,11 +98,13 @@ pub(crate) struct QueueBlock {
 const _: () = {
     assert!(size_of::<GateWords>() == 128);
     assert!(offset_of!(QueueBlock, config) == 128);
-    assert!(offset_of!(QueueBlock, claim) == 192);
-    assert!(offset_of!(QueueBlock, progress) == 256);
-    assert!(offset_of!(QueueBlock, counters) == 320);
-    assert!(size_of::<QueueBlock>() == 384);
-    assert!(offset_of!(QueueConfig, size) == 24);
+    assert!(offset_of!(QueueBlock, geometry) == 192);
+    assert!(offset_of!(QueueBlock, claim) == 256);
+    assert!(offset_of!(QueueBlock, progress) == 320);
+    assert!(offset_of!(QueueBlock, counters) == 384);
+    assert!(size_of::<QueueBlock>() == 448);
+    assert!(offset_of!(Geometry, size) == 16);
+    assert!(offset_of!(QueueConfig, port) == 8);
     assert!(offset_of!(Progress, broken) == 12);
 };
 

@@ -10,7 +10,8 @@
 //! | running | open | runs it | what is posted |
 //! | stopped | closed | does not run it any more | what was posted, until drained |
 //!
-//! Threading: control calls on one queue come from one thread at a time; pollers need not be told.
+//! Threading: control calls on one queue wait for each other; what needs a closed gate is refused unless `close` has
+//! succeeded since the last `open`. Pollers need not be told. Only the process that made a queue controls it.
 #![allow(unsafe_code, reason = "works on the queue block with the gate closed")]
 
 mod block;
@@ -23,8 +24,8 @@ mod tests;
 mod tx;
 
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use eal::gate::ControlGate;
@@ -90,6 +91,8 @@ pub struct VirtQueue {
     queue: u16,
     port: u16,
     pool: Option<MbufPool>,
+    /// Whether the gate is closed and known to be empty. Held during control calls.
+    empty: Mutex<bool>,
 }
 
 /// What a queue is made from.
@@ -120,12 +123,20 @@ impl VirtQueue {
         if !size.is_power_of_two() || size > virtio::layout::MAX_RING_SIZE {
             return Err(Error::NotPowerOfTwo { value: size.into() });
         }
-        if direction == Direction::Rx && pool.is_none() {
-            return Err(Error::WrongState { call: "make a receive queue", first: "make a pool" });
+        match &pool {
+            None if direction == Direction::Rx => {
+                return Err(Error::WrongState {
+                    call: "make a receive queue",
+                    first: "make a pool",
+                });
+            }
+            Some(pool) if !same_window(memory, pool) => return Err(OTHER_WINDOW),
+            _ => {}
         }
         let signals = Arc::new(Signals::new()?);
         let shared = QueueShared::create(memory, name.as_deref(), size, Arc::clone(&signals))?;
-        let queue = Self { shared: Arc::new(shared), signals, direction, queue, port, pool };
+        let (shared, empty) = (Arc::new(shared), Mutex::new(true));
+        let queue = Self { shared, signals, direction, queue, port, pool, empty };
         queue.configure(Features::VERSION_1);
         Ok(queue)
     }
@@ -176,12 +187,18 @@ impl VirtQueue {
     fn gate(&self) -> ControlGate {
         let fences = self.shared.memory.fences();
         // SAFETY: the gate is the block's first field, initialised at creation, and stays mapped while self lives; control calls
-        // are serialised by the caller (module documentation).
+        // hold `empty`.
         unsafe { ControlGate::new(self.shared.block_ptr().cast(), fences) }
+    }
+
+    fn control(&self) -> MutexGuard<'_, bool> {
+        self.empty.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Lets pollers in.
     pub fn open(&self) {
+        let mut empty = self.control();
+        *empty = false;
         self.gate().open();
     }
 
@@ -191,17 +208,23 @@ impl VirtQueue {
     ///
     /// [`Error::Quarantined`] when the poller does not leave in a second. The gate stays closed; call again.
     pub fn close(&self) -> Result<(), Error> {
-        self.gate().close(CLOSE_DEADLINE).map_err(|_| Error::Quarantined { queue: self.queue })
+        let mut empty = self.control();
+        if !*empty {
+            let closed = self.gate().close(CLOSE_DEADLINE);
+            closed.map_err(|_| Error::Quarantined { queue: self.queue })?;
+            *empty = true;
+        }
+        Ok(())
+    }
+
+    /// Holds off other control calls, if the gate is closed and the poller known to be out.
+    fn while_empty(&self, call: &'static str) -> Result<MutexGuard<'_, bool>, Error> {
+        let empty = self.control();
+        if *empty { Ok(empty) } else { Err(Error::WrongState { call, first: "close its gate" }) }
     }
 
     fn configure(&self, features: Features) {
-        let config = QueueConfig {
-            ring_offset: self.shared.ring_offset,
-            features: features.bits(),
-            header_offset: self.shared.header_offset,
-            size: self.size(),
-            port: self.port,
-        };
+        let config = QueueConfig { features: features.bits(), port: self.port };
         // SAFETY: the gate is closed and control is serialised (callers).
         unsafe { self.shared.block().set_config(config) };
     }
@@ -211,12 +234,10 @@ impl VirtQueue {
     ///
     /// # Errors
     ///
-    /// [`Error::WrongState`] when the gate is open.
+    /// [`Error::WrongState`] when the gate is not closed and empty.
     pub fn prepare(&self, features: Features) -> Result<(), Error> {
-        if !self.gate().is_closed() {
-            return Err(Error::WrongState { call: "prepare a queue", first: "close its gate" });
-        }
-        self.drain();
+        let _empty = self.while_empty("prepare a queue")?;
+        self.drain_table();
         let (rings, progress) = (&self.shared.rings, &self.shared.block().progress);
         progress.used.store(0, Ordering::Relaxed);
         progress.avail.store(0, Ordering::Relaxed);
@@ -249,9 +270,13 @@ impl VirtQueue {
         avail.wrapping_sub(old) as usize
     }
 
-    /// Gives back every mbuf of the table and returns how many. The gate must be closed and the device must not run the
-    /// ring.
+    /// Gives back every mbuf of the table and returns how many. The device must not run the ring any more, or it writes
+    /// into buffers that are not its own. Nothing is done unless the gate is closed and empty.
     pub fn drain(&self) -> usize {
+        self.while_empty("drain a queue").map_or(0, |_empty| self.drain_table())
+    }
+
+    fn drain_table(&self) -> usize {
         let mut drained = 0;
         for id in 0..self.size() {
             match self.shared.table.get(id) {
@@ -337,6 +362,16 @@ impl VirtQueue {
     }
 }
 
+/// Handles of mbufs mean something only in the window they are of.
+fn same_window(memory: &Memory, pool: &MbufPool) -> bool {
+    pool.records().memory().private_base() == memory.private_base()
+}
+
+const OTHER_WINDOW: Error = Error::WrongState {
+    call: "receive into a pool of another Eal",
+    first: "make or attach the pool in the queue's own",
+};
+
 const WRONG_DIRECTION: Error =
     Error::WrongState { call: "claim the queue", first: "ask for the other direction" };
 
@@ -346,6 +381,9 @@ const WRONG_DIRECTION: Error =
 ///
 /// [`Error::WrongState`] when there is no such queue; [`Error::Claimed`].
 pub fn attach_rx(memory: &Memory, name: &str, pool: MbufPool) -> Result<RxQueue, Error> {
+    if !same_window(memory, &pool) {
+        return Err(OTHER_WINDOW);
+    }
     Ok(RxQueue::new(rx::RxPoller::new(attach(memory, name)?, pool)))
 }
 
@@ -362,4 +400,13 @@ fn attach(memory: &Memory, name: &str) -> Result<Claim, Error> {
     let missing = Error::WrongState { call: "attach to a queue", first: "make it in the primary" };
     let shared = Arc::new(QueueShared::attach(memory, name).ok_or(missing)??);
     Claim::take(&shared, 0, "this process")
+}
+
+impl Drop for VirtQueue {
+    /// A poller's handle may outlive this: it finds the gate closed. A quarantined queue keeps its mbufs.
+    fn drop(&mut self) {
+        if self.close().is_ok() {
+            self.drain();
+        }
+    }
 }

@@ -53,14 +53,21 @@ impl VirtQueue {
     ///
     /// [`Error::Quarantined`] when a living poller is inside and does not leave.
     pub fn evict(&self, dead: OwnerId) -> Result<(), Error> {
+        let empty = self.control();
         self.gate().release_dead(dead);
+        drop(empty);
         self.close()
     }
 
     /// Puts the queue right after the death of `dead`, whom the claim names, and ends the claim. The gate is closed
     /// (see [`VirtQueue::evict`]) and the device goes on running the ring. Pools must have been swept before, with what
     /// [`VirtQueue::held`] says. May be repeated.
-    pub fn recover(&self, dead: OwnerId) -> Recovered {
+    ///
+    /// # Errors
+    ///
+    /// [`Error::WrongState`] when the gate is not closed and empty.
+    pub fn recover(&self, dead: OwnerId) -> Result<Recovered, Error> {
+        let _empty = self.while_empty("rebuild a queue")?;
         let mut done = Recovered::default();
         self.publish_again();
         done.lost += self.take_completed();
@@ -75,7 +82,7 @@ impl VirtQueue {
         self.shared.wake();
         let claim = &self.shared.block().claim.0;
         let _ = claim.compare_exchange(dead.raw(), 0, Ordering::AcqRel, Ordering::Relaxed);
-        done
+        Ok(done)
     }
 
     /// The dead poller may have announced its intention and not published.

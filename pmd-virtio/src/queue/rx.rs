@@ -13,7 +13,7 @@ use std::sync::atomic::Ordering;
 
 use eal::gate::{Entry, PollerGate};
 use eal::prefetch;
-use pmd_core::mbuf::{HEADROOM_BYTES, Meta};
+use pmd_core::mbuf::{Chain, HEADROOM_BYTES, Meta};
 use pmd_core::{Burst, Mbuf, MbufPool, RxBurst};
 use virtio::Features;
 use virtio::layout::{DESC_WRITE, Descriptor};
@@ -35,8 +35,19 @@ struct State {
     /// Descriptors without a buffer. Never longer than the ring.
     empty: Vec<u16>,
     /// A merged packet whose further buffers are yet to come.
-    partial: Option<(Mbuf, u16)>,
+    partial: Option<Partial>,
 }
+
+/// A merged packet so far.
+struct Partial {
+    /// `None` when it is bad and its buffers are only swallowed.
+    packet: Option<Chain>,
+    /// Buffers yet to come.
+    left: u16,
+}
+
+/// The longest packet that a device may send (virtio 1.2, 5.1.6.3.1: 65,550 bytes without the header).
+const MAX_PACKET_BYTES: u32 = 65_550;
 
 /// The poller of a receive queue.
 pub(crate) struct RxPoller {
@@ -208,41 +219,47 @@ impl Pass<'_> {
         if self.shared.table.get(packet.id) == Slot::Free {
             return false;
         }
+        // Only the first buffer of a packet has a header.
+        let further = self.state.partial.is_some();
+        let Some((mbuf, good)) = self.take_out(packet, further) else { return false };
+        if further {
+            self.add_part(mbuf, good, into);
+        } else if !good {
+            self.drop_bad(mbuf);
+        } else if self.state.mergeable && num_buffers(&mbuf) != 1 {
+            self.begin_merged(mbuf);
+        } else {
+            self.count(mbuf.len());
+            // There is room: no more elements are read than `into` has places.
+            let _ = into.push(mbuf);
+        }
+        true
+    }
+
+    /// Takes a buffer's mbuf out of the table, its lengths set, and says whether the device's length can be.
+    #[inline(always)]
+    fn take_out(&self, packet: &Received, further: bool) -> Option<(Mbuf, bool)> {
+        let record = NonNull::new(packet.record)?;
         // SAFETY: the record was posted by this queue and the device is done with it; the table slot says that it is ours.
         let meta = unsafe { &mut *packet.record };
-        let header = u32::from(self.state.header_bytes);
         // Ours before the slot is cleared (docs/architecture.md, section 3).
         if meta.head.owner.load(Ordering::Relaxed) != self.owner {
             meta.head.owner.store(self.owner, Ordering::Release);
         }
-        let length_ok = packet.len >= header && packet.len <= header + self.room;
-        let bytes = if length_ok { packet.len - header } else { 0 };
         self.shared.table.set(packet.id, Slot::Free);
-        let in_partial = self.state.partial.is_some();
-        // Only the first buffer of a packet has a header.
-        let bytes = if in_partial { packet.len.min(header + self.room) } else { bytes };
-        meta.data_off =
-            if in_partial { HEADROOM_BYTES - self.state.header_bytes } else { HEADROOM_BYTES };
+        let header = self.state.header_bytes;
+        let skip = if further { 0 } else { header };
+        // What was posted with this record, whoever posted it.
+        let posted = meta.head.buf_len - u32::from(HEADROOM_BYTES - header);
+        let good = packet.len >= u32::from(skip) && packet.len <= posted;
+        let bytes = if good { packet.len - u32::from(skip) } else { 0 };
+        meta.data_off = HEADROOM_BYTES - header + skip;
         // A posted buffer is shorter than 64 KiB.
         meta.data_len = bytes as u16;
         meta.pkt_len = bytes;
         meta.port = self.state.port;
-        let Some(record) = NonNull::new(packet.record) else { return false };
         // SAFETY: the table slot was given up above; the record is a single segment.
-        let mbuf = unsafe { Mbuf::from_record(record.cast()) };
-        if !length_ok && !in_partial {
-            self.drop_bad(mbuf);
-            return true;
-        }
-        let buffers = if self.state.mergeable && !in_partial { num_buffers(&mbuf) } else { 1 };
-        if in_partial || buffers != 1 {
-            self.merge(mbuf, buffers, into);
-            return true;
-        }
-        self.count(bytes);
-        // There is room: no more elements are read than `into` has places.
-        let _ = into.push(mbuf);
-        true
+        Some((unsafe { Mbuf::from_record(record.cast()) }, good))
     }
 
     #[inline(always)]
@@ -258,28 +275,40 @@ impl Pass<'_> {
         add(&self.shared.block().counters.errors, 1);
     }
 
-    /// A buffer of a packet that is spread over several (virtio 1.2, 5.1.6.4).
+    /// The first buffer of a packet that is spread over several (virtio 1.2, 5.1.6.4).
     #[cold]
-    fn merge(&mut self, mbuf: Mbuf, buffers: u16, into: &mut Burst) {
-        let (packet, left) = match self.state.partial.take() {
-            None if buffers == 0 || buffers > self.shared.rings.size() => {
-                return self.drop_bad(mbuf);
+    fn begin_merged(&mut self, mbuf: Mbuf) {
+        match num_buffers(&mbuf) {
+            buffers if buffers > 1 && buffers <= self.shared.rings.size() => {
+                let packet = Some(Chain::new(mbuf));
+                self.state.partial = Some(Partial { packet, left: buffers - 1 });
             }
-            None => (mbuf, buffers - 1),
-            Some((mut head, left)) => match head.chain(mbuf) {
-                Ok(()) => (head, left - 1),
-                Err(tail) => {
-                    drop(tail);
-                    return self.drop_bad(head);
-                }
-            },
+            _ => self.drop_bad(mbuf),
+        }
+    }
+
+    /// A further buffer. A packet that turns out bad or too long is swallowed to its end.
+    #[cold]
+    fn add_part(&mut self, mbuf: Mbuf, good: bool, into: &mut Burst) {
+        let Some(mut partial) = self.state.partial.take() else { return };
+        let fits =
+            partial.packet.as_ref().is_some_and(|p| p.len() + mbuf.len() <= MAX_PACKET_BYTES);
+        partial.packet = match partial.packet {
+            Some(mut packet) if good && fits => packet.push(mbuf).is_ok().then_some(packet),
+            _ => None,
         };
-        if left > 0 {
-            self.state.partial = Some((packet, left));
+        partial.left -= 1;
+        if partial.left > 0 {
+            self.state.partial = Some(partial);
             return;
         }
-        self.count(packet.len());
-        let _ = into.push(packet);
+        match partial.packet.map(Chain::finish) {
+            Some(packet) => {
+                self.count(packet.len());
+                let _ = into.push(packet);
+            }
+            None => add(&self.shared.block().counters.errors, 1),
+        }
     }
 
     /// Posts an mbuf under every descriptor that has none, as far as the pool has them.

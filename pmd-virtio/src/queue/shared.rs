@@ -65,42 +65,49 @@ impl QueueShared {
             Some(name) => memory.zone_create(name, FileKind::Private, bytes, 64),
             None => memory.alloc(FileKind::Private, bytes, 64),
         };
-        let block = block.inspect_err(|_| memory.free(ring))?;
+        let block = match block {
+            Ok(block) => block,
+            Err(error) => {
+                memory.free(ring);
+                return Err(error.into());
+            }
+        };
         let place = memory.pointer(&block).cast::<QueueBlock>();
         // SAFETY: the extent is new, zeroed, aligned and of the right length.
         unsafe { QueueBlock::init(place) };
-        let ring_offset = ring.offset;
-        let mut shared = Self::over(memory, place, size, ring_offset)?;
-        shared.header_offset = ring_offset + header_offset;
+        // SAFETY: just initialised; the extent stays mapped while `memory` lives.
+        let geometry = unsafe { &place.as_ref().geometry };
+        geometry.ring_offset.store(ring.offset, Ordering::Relaxed);
+        geometry.header_offset.store(ring.offset + header_offset, Ordering::Relaxed);
+        geometry.size.store(size.into(), Ordering::Release);
+        let mut shared = Self::over(memory, place, size)?;
         shared.signals = Some(signals);
         shared.extents = Some((ring, block));
         shared.name = name.map(str::to_owned);
         Ok(shared)
     }
 
-    /// The queue that another process made under `name`. `None` when there is none, or it was never prepared.
+    /// The queue that another process made under `name`. `None` when there is none (yet).
     pub fn attach(memory: &Memory, name: &str) -> Option<Result<Self, Error>> {
         let extent = memory.zone_lookup(name)?;
-        let place = memory.pointer(&extent).cast::<QueueBlock>();
-        // SAFETY: the zone holds a block, which its maker initialised before publishing the zone.
-        let block = unsafe { place.as_ref() };
-        // SAFETY: ring offset and size are written before the first opening and never change after.
-        let config = unsafe { block.config() };
-        if config.size == 0 {
+        if extent.len < size_of::<QueueBlock>() as u64 {
             return None;
         }
-        Some(Self::over(memory, place, config.size, config.ring_offset).map(|mut shared| {
-            shared.header_offset = config.header_offset;
-            shared
-        }))
+        let place = memory.pointer(&extent).cast::<QueueBlock>();
+        // SAFETY: the zone is mapped and long enough; the word is an atomic, 0 until the block is complete.
+        let size = unsafe { place.as_ref() }.geometry.size.load(Ordering::Acquire);
+        let size = u16::try_from(size).ok().filter(|&size| size > 0)?;
+        if extent.len < QueueBlock::bytes(size) {
+            return None;
+        }
+        Some(Self::over(memory, place, size))
     }
 
-    fn over(
-        memory: &Memory,
-        block: NonNull<QueueBlock>,
-        size: u16,
-        ring_offset: u64,
-    ) -> Result<Self, Error> {
+    fn over(memory: &Memory, block: NonNull<QueueBlock>, size: u16) -> Result<Self, Error> {
+        // SAFETY: the block is initialised and stays mapped while `memory` lives.
+        let geometry = unsafe { &block.as_ref().geometry };
+        let ring_offset = geometry.ring_offset.load(Ordering::Relaxed);
+        let header_offset = geometry.header_offset.load(Ordering::Relaxed);
         let layout = RingLayout::new(size);
         let base = memory.data_base().as_ptr();
         let at = |offset: u64| {
@@ -119,7 +126,7 @@ impl QueueShared {
             rings,
             table,
             ring_offset,
-            header_offset: 0,
+            header_offset,
             signals: None,
             extents: None,
             name: None,
@@ -183,8 +190,10 @@ impl QueueShared {
         }
     }
 
+    /// Whether a wake-up has to be left for later: the device wants none, or this process cannot make one and leaves it to
+    /// the tick of the one that can.
     fn suppressed(&self) -> bool {
-        self.rings.used_flags() & USED_NO_NOTIFY != 0
+        self.signals.is_none() || self.rings.used_flags() & USED_NO_NOTIFY != 0
     }
 
     /// Makes sure, when there is nothing else to do, that a device that changed its mind is not left asleep.
@@ -197,6 +206,9 @@ impl QueueShared {
 
     #[cold]
     fn confirm(&self) {
+        if self.signals.is_none() {
+            return;
+        }
         fence(Ordering::SeqCst);
         let wake = should_notify(Suppression::Flag(self.suppressed()), 0, 1);
         self.block().progress.unconfirmed.store(0, Ordering::Relaxed);
@@ -242,6 +254,13 @@ impl Signals {
 impl Drop for QueueShared {
     fn drop(&mut self) {
         let Some((ring, block)) = self.extents.take() else { return };
+        let claim = self.block().claim.0.load(Ordering::Acquire);
+        if claim != 0 {
+            // No claim of this process is left, for it would hold this value. Memory under another's feet is not reused.
+            let name = self.name.as_deref().unwrap_or("a queue");
+            log::warn!(target: "pmd.net.virtio", "{name}: kept, as another process (owner {claim:#x}) still polls it");
+            return;
+        }
         self.memory.free(ring);
         match &self.name {
             Some(name) => self.memory.zone_free(name),

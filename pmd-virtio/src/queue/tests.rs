@@ -303,7 +303,7 @@ fn a_rebuild_posts_every_descriptor_once() {
     again(1, 9);
     drop(in_hand); // The sweep of the pool.
     queue.evict(dead).unwrap();
-    let done = queue.recover(dead);
+    let done = queue.recover(dead).unwrap();
     // 3, 4 and 5 were completed and not seen; 1 was never published; 1, 2, 3, 4 and 5 are posted again.
     assert_eq!((done.lost, done.posted), (3, 5));
     assert_eq!(queue.claimed_by(), None);
@@ -351,7 +351,7 @@ fn a_rebuild_of_a_sender_sends_nothing_twice() {
     queue.evict(dead).unwrap();
     let held = queue.held();
     assert_eq!(held.len(), 7, "six heads and one further segment");
-    assert_eq!(queue.recover(dead).lost, 1);
+    assert_eq!(queue.recover(dead).unwrap().lost, 1);
     bed.exact(5);
     queue.open();
     let mut tx = queue.claim_tx("next").unwrap();
@@ -418,4 +418,44 @@ fn a_device_that_wants_to_be_woken_later_is_woken_by_the_tick() {
     burst.push(bed.mbuf(&bytes(60, 2))).unwrap();
     tx.burst(&mut burst);
     assert!(kicked(), "it wants one: at once");
+}
+
+#[test]
+fn a_packet_longer_than_any_is_swallowed_whole() {
+    let bed = bed(256, 1024);
+    let (queue, mut device) = bed.queue(Direction::Rx, 128, MERGE);
+    let (mut rx, mut burst) = (queue.claim_rx("test").unwrap(), Burst::new(8));
+    assert!(device.send(&bytes(65_551, 1)));
+    assert!(device.send(&bytes(65_550 - 2048, 2)) || device.send(&bytes(60, 3)));
+    let mut got = 0;
+    for _ in 0..8 {
+        got += rx.burst(&mut burst);
+    }
+    assert_eq!((got, queue.stats().errors), (1, 1));
+    burst.clear();
+    queue.close().unwrap();
+    queue.drain();
+    bed.exact(0);
+}
+
+#[test]
+fn what_needs_a_closed_gate_is_refused_while_it_is_open() {
+    let bed = bed(64, 2048);
+    let (queue, _device) = bed.queue(Direction::Rx, 16, PLAIN);
+    assert!(queue.prepare(PLAIN).is_err());
+    assert_eq!(queue.drain(), 0);
+    assert!(queue.recover(bed.memory.owner()).is_err());
+    bed.exact(16);
+    queue.close().unwrap();
+    assert_eq!(queue.drain(), 16);
+    assert!(queue.prepare(PLAIN).is_ok());
+    drop(queue);
+    bed.exact(0);
+}
+
+#[test]
+fn a_pool_of_another_eal_is_refused() {
+    let (bed, other) = (bed(64, 2048), bed(64, 2048));
+    let refused = VirtQueue::create(&bed.memory, Direction::Rx, 16, Some(other.pool.clone()));
+    assert!(refused.unwrap_err().to_string().contains("another Eal"));
 }

@@ -113,7 +113,7 @@ impl TxPoller {
 impl State {
     fn rebuild(&mut self, shared: &QueueShared, config: &QueueConfig) {
         self.header_bytes = config.features().header_bytes() as u16;
-        self.header_iova = shared.memory.iova_base() + config.header_offset;
+        self.header_iova = shared.memory.iova_base() + shared.header_offset;
         let progress = &shared.block().progress;
         self.used = progress.used.load(Ordering::Acquire);
         self.avail = progress.avail.load(Ordering::Acquire);
@@ -219,9 +219,21 @@ impl Pass<'_> {
     #[inline(always)]
     fn own(&self, record: NonNull<Record>) {
         // SAFETY: the table slot says that the record is this queue's.
-        let head = unsafe { &record.as_ref().head };
-        if head.owner.load(Ordering::Relaxed) != self.owner {
-            head.owner.store(self.owner, Ordering::Release);
+        let meta = unsafe { record.cast::<Meta>().as_ref() };
+        if meta.nb_segs != 1 {
+            self.own_further(meta);
+        }
+        stamp(meta, self.owner);
+    }
+
+    #[cold]
+    fn own_further(&self, first: &Meta) {
+        let mut next = first.next;
+        while next != 0 {
+            // SAFETY: further segments are the queue's with the first; links lie in memory that no peer can write.
+            let meta = unsafe { &*first.neighbour(next) };
+            stamp(meta, self.owner);
+            next = meta.next;
         }
     }
 
@@ -365,6 +377,13 @@ impl Pass<'_> {
             }
             None => current,
         }
+    }
+}
+
+#[inline(always)]
+fn stamp(meta: &Meta, owner: u32) {
+    if meta.head.owner.load(Ordering::Relaxed) != owner {
+        meta.head.owner.store(owner, Ordering::Release);
     }
 }
 
