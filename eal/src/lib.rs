@@ -49,6 +49,7 @@ pub mod clock;
 mod config;
 mod eal;
 mod error;
+pub mod eventfd;
 pub mod events;
 pub mod gate;
 pub mod lcore;
