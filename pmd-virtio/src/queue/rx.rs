@@ -136,7 +136,8 @@ impl RxBurst for RxPoller {
         let before = into.len();
         // Bounded, so that a device that returns nothing but bad buffers cannot keep the poller here.
         let mut left = usize::from(shared.rings.size());
-        while into.room() > 0 && left > 0 {
+        // It does not end within a packet: the next poller of the queue would not know.
+        while into.room() > 0 && (left > 0 || pass.state.partial.is_some()) {
             match pass.run(into) {
                 0 => break,
                 taken => left = left.saturating_sub(taken),
