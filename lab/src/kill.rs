@@ -21,6 +21,9 @@ const CLEARED: Duration = Duration::from_secs(2);
 /// Longest frame that is sent, in bytes.
 const FRAME_BYTES_MAX: u64 = 1518;
 
+/// Bytes of an mbuf of the survivor, headroom included.
+const MBUF_BYTES: u32 = 1128;
+
 /// Which end stays alive, and which socket role it has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Survivor {
@@ -97,7 +100,9 @@ impl Scene {
         let ours_args = vhost_args(&socket, 2, vhost_connects);
         let theirs = virtio_args(&socket, 2, vhost_connects, true);
         let (ours, other) = if vhost { (ours_args, theirs) } else { (theirs, ours_args) };
-        let endpoint = Endpoint::start(&Settings::new(ours, 2))?;
+        // Buffers shorter than the longest frame, so that many packets have two segments.
+        let settings = Settings { mbuf_bytes: MBUF_BYTES, ..Settings::new(ours, 2) };
+        let endpoint = Endpoint::start(&settings)?;
         let echo = Echo::new(2, FRAME_BYTES_MIN);
         let random = Random::new(seed);
         let baseline = Holdings::now()?;

@@ -36,6 +36,9 @@ const MBUFS: u32 = 2048;
 const DATA_BYTES: u16 = 1000;
 const PREFIX: &str = "lab";
 
+/// How often gates are closed under a living process, at most, before it is killed.
+const BOUNCES: u64 = 8;
+
 /// Longest time in which queue pair 0 may not move a packet.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
@@ -121,6 +124,17 @@ impl Scene {
         self.device.until("traffic on the claimed queue", |device| device.seen(1) > before)
     }
 
+    /// Keeps the second process out of its queues for a moment, several times: the gate works between processes.
+    fn bounce(&mut self) -> Result<()> {
+        for _ in 0..self.random.below(BOUNCES) {
+            self.queues.bounce()?;
+            std::thread::sleep(self.random.shorter_than(Duration::from_micros(500)));
+        }
+        let before = self.device.seen(1);
+        self.device
+            .until("traffic after the gates were open again", |device| device.seen(1) > before)
+    }
+
     /// One life and death of a second process.
     fn round(&mut self) -> Result<()> {
         let mut member = self.start_member()?;
@@ -129,6 +143,7 @@ impl Scene {
             self.outcome.unready += 1;
         } else {
             self.until_it_works(&mut member)?;
+            self.bounce()?;
             std::thread::sleep(self.random.shorter_than(Duration::from_millis(20)));
             self.outcome.under_load += 1;
         }

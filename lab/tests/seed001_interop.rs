@@ -18,6 +18,7 @@ use lab::Result;
 use lab::dpdk::{self, Testpmd};
 use lab::echo::Echo;
 use lab::endpoint::{Endpoint, Settings, vhost_args, virtio_args};
+use lab::packet::{FRAME_BYTES_MAX, FRAME_BYTES_MIN};
 use lab::process::{PATIENCE, Process};
 
 /// Bytes of the frames of the seed.
@@ -192,6 +193,27 @@ fn vhost_connects_and_virtio_user_listens() {
         Roles { generator_is_vhost: false, vhost_is_client: true, mergeable: true, queues: 2 };
     each(vec![roles], |roles| against_ours(roles, true));
     each(vec![roles], |roles| against_ours(roles, false));
+}
+
+#[test]
+fn lengths_up_to_jumbo_frames_pass() {
+    let test = |roles: Roles| {
+        let place = Place::new();
+        let settings = Settings::new(roles.generator(&place.socket()), roles.queues);
+        let mut endpoint = Endpoint::start(&settings)?;
+        let peer = start_ours(&roles.forwarder(&place.socket()), roles.queues)?;
+        endpoint.wait_link(true, PATIENCE)?;
+        let mut echo = Echo::new(endpoint.queues(), FRAME_BYTES_MIN);
+        for size in (FRAME_BYTES_MIN..=FRAME_BYTES_MAX).step_by(7) {
+            echo.set_frame_bytes(size);
+            echo.run(endpoint.lanes(), 9)?;
+        }
+        peer.finish(PATIENCE)?;
+        alone_again(endpoint)
+    };
+    let roles =
+        Roles { generator_is_vhost: true, vhost_is_client: false, mergeable: true, queues: 1 };
+    each(vec![roles, Roles { generator_is_vhost: false, ..roles }], test);
 }
 
 #[test]

@@ -131,6 +131,21 @@ impl Queues {
         Ok(reaped)
     }
 
+    /// Closes the gates of queue pair 1 and opens them again, while another process polls it. Nothing may be lost.
+    ///
+    /// # Errors
+    ///
+    /// A poller that does not leave.
+    pub fn bounce(&self) -> Result<()> {
+        for queue in &self.all[2..] {
+            queue.close()?;
+        }
+        for queue in &self.all[2..] {
+            queue.open();
+        }
+        Ok(())
+    }
+
     /// That nobody polls the queues but this process its own pair.
     ///
     /// # Errors
