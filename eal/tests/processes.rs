@@ -14,9 +14,11 @@
 use std::io::{BufRead, BufReader, Lines};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
+use eal::mempool::{Mempool, PoolConfig};
 use eal::{Eal, EalConfig, Error, Extent, FenceMode, FileKind, HugePolicy, OwnerId, ProcessType};
 
 const ROLE: &str = "PMD_TEST_ROLE";
@@ -248,6 +250,44 @@ fn leaving_in_order_frees_the_slot_too() {
     drop(second);
     assert_eq!(receive.recv_timeout(LONG), Ok(owner));
     wait_for(|| eal.members().len() == 1);
+}
+
+#[test]
+fn a_process_that_leaves_a_pool_and_joins_again_starts_with_nothing_of_its_own() {
+    const NAME: &str =
+        "a_process_that_leaves_a_pool_and_joins_again_starts_with_nothing_of_its_own";
+    if let Some((dir, _)) = role() {
+        let mut last = None;
+        let mut repeated = 0;
+        for _ in 0..20 {
+            let eal = Eal::attach(config(&dir)).unwrap();
+            let pool = Mempool::attach(eal.memory(), "packets").unwrap();
+            pool.take_each(3, |record| {
+                // SAFETY: the record was taken just now.
+                let stamp = unsafe { &(*record.as_ptr()).head.owner }.load(Ordering::Relaxed);
+                assert_eq!(stamp, eal.memory().owner().raw());
+                // SAFETY: the record was taken just now and is not used any more.
+                unsafe { pool.give_bulk(&[record]) };
+            });
+            let base = eal.memory().private_base();
+            repeated += u32::from(last.replace(base) == Some(base));
+        }
+        say("repeated", repeated);
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let eal = Eal::new(config(dir.path())).unwrap();
+    let pool_config = PoolConfig { size: 256, buf_len: 256, cache: 64 };
+    let pool = Mempool::create(eal.memory(), "packets", &pool_config).unwrap();
+    let swept = pool.clone();
+    eal.on_process_death(Box::new(move |owner| _ = swept.sweep(owner, &|_| false)));
+    let mut other = Other::start(NAME, "secondary", dir.path());
+    let repeated: u32 = other.expect("repeated").parse().unwrap();
+    assert!(repeated > 0, "every mapping was at another address, so nothing was tried");
+    other.finish();
+    wait_for(|| eal.members().len() == 1);
+    let audit = pool.audit();
+    assert!(audit.is_exact() && audit.in_use == 0, "{audit}");
 }
 
 #[test]

@@ -25,7 +25,7 @@ pub struct LocalContext {
     pub owner: OwnerId,
     /// How gates are fenced.
     pub fences: FenceMode,
-    /// Nonce of the `Eal`, see [`Memory::unique`](super::Memory::unique).
+    /// Number of the mapping, see [`Memory::unique`](super::Memory::unique).
     pub unique: u64,
     pub(super) memory: *const (),
 }

@@ -140,7 +140,7 @@ impl Memory {
             data,
             owner: ProcessTable::primary(),
             fences,
-            unique: nonce(),
+            unique: next_mapping(),
             iova_base: config.iova_base,
             primary: true,
             choice,
@@ -192,7 +192,7 @@ impl Memory {
             data,
             owner: invitation.owner,
             fences,
-            unique: nonce(),
+            unique: next_mapping(),
             iova_base,
             primary: false,
             choice,
@@ -256,6 +256,12 @@ fn reserve(config: &EalConfig, page_bytes: u64) -> Result<Window, Error> {
         }
         (private, data) = smaller;
     }
+}
+
+/// The number of a new mapping: never the same twice in this process.
+fn next_mapping() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
 /// A number unlike those of other memories in this and other processes.

@@ -94,7 +94,7 @@ impl Mempool {
     fn open(memory: &Memory, name: &str, at: NonNull<u8>) -> Self {
         // SAFETY: both callers saw to a complete pool in this memory, which `Inner` keeps mapped.
         let view = unsafe { PoolView::new(at, memory.private_base(), memory.owner().raw()) };
-        let key = Key { at: at.as_ptr().addr(), nonce: view.header().nonce };
+        let key = Key { mapping: memory.unique(), nonce: view.header().nonce };
         let inner = Inner { view, key, memory: memory.clone(), name: name.to_owned() };
         Self { inner: Arc::new(inner) }
     }
@@ -214,8 +214,10 @@ impl Mempool {
             let nonce = unsafe { (*at.cast::<PoolHeader>().as_ptr()).nonce };
             // SAFETY: the caller vouches for the record.
             let base = unsafe { private_base(first) };
+            // SAFETY: the private file is mapped at `base`, and its local page before it.
+            let mapping = unsafe { LocalContext::of(base) }.unique;
             // SAFETY: these records are all of the pool at `at`.
-            unsafe { give_run(Key { at: at.as_ptr().addr(), nonce }, base, these) };
+            unsafe { give_run(Key { mapping, nonce }, base, these) };
             rest = others;
         }
     }

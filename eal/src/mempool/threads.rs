@@ -1,8 +1,9 @@
 //! The caches of the calling thread, one for each pool that it uses.
 //!
-//! An entry is keyed by the pool's address in this process and its nonce, so an entry of a pool that is gone never
-//! matches one that came later at the same place. Entries do not keep memory alive: a thread that ends gives its
-//! chunks back if the memory is still there, and touches nothing if it is not.
+//! An entry is keyed by the mapping that the pool is reached through and the pool's nonce. So an entry of a pool that is gone
+//! never matches one that came later at the same place, nor the same pool after this process left it and joined again: by
+//! then its chunks were taken from it. Entries do not keep memory alive: a thread that ends gives its chunks back if the
+//! memory is still there, and touches nothing if it is not.
 #![allow(unsafe_code, reason = "thread-local cells reached by raw pointers, for speed")]
 
 use super::cache::Cache;
@@ -13,8 +14,8 @@ use std::ptr::null_mut;
 /// Names a pool in this process for ever.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Key {
-    /// Address at which the header is mapped.
-    pub at: usize,
+    /// Number of the mapping, see [`Memory::unique`](crate::Memory::unique).
+    pub mapping: u64,
     /// See [`PoolHeader::nonce`](super::layout::PoolHeader).
     pub nonce: u64,
 }
