@@ -293,16 +293,17 @@ unsafe fn give_run(key: Key, base: NonNull<u8>, records: &[NonNull<Record>]) {
 #[inline(never)]
 unsafe fn give_first(key: Key, base: NonNull<u8>, records: &[NonNull<Record>]) {
     let Some(&any) = records.first() else { return };
+    // Held to the end: chunks and state words are written after the last stamp was cleared, and from then on nothing
+    // else here keeps the memory. Where it is ending already, the record stays stamped and thereby keeps it mapped.
+    // SAFETY: the window is mapped, since the caller holds a record of it.
+    let Some(memory) = (unsafe { Memory::from_private_base(base) }) else { return };
     // SAFETY: the caller vouches for the records.
     let at = unsafe { pool_of(any) };
     // SAFETY: the private file is mapped at `base`, and its local page before it.
     let me = unsafe { LocalContext::of(base) }.owner;
     // SAFETY: the pool is complete, since it has records, and is mapped.
     let view = unsafe { PoolView::new(at, base, me.raw()) };
-    // SAFETY: the window is mapped.
-    if let Some(memory) = unsafe { Memory::from_private_base(base) } {
-        adopt(key, memory.downgrade(), || Cache::for_give(view));
-    }
+    adopt(key, memory.downgrade(), || Cache::for_give(view));
     let (first, count) = (records.as_ptr(), records.len());
     // SAFETY: `records` has `count` records of this pool, which the caller forgets.
     let give = |cache: &mut Cache| unsafe { cache.give(first, count) };
@@ -311,6 +312,7 @@ unsafe fn give_first(key: Key, base: NonNull<u8>, records: &[NonNull<Record>]) {
         // SAFETY: as above.
         unsafe { view.give_uncached(first, count) };
     }
+    drop(memory);
 }
 
 /// Where the header of a record's pool is mapped.

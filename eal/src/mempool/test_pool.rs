@@ -7,7 +7,7 @@ use super::layout::{MAGIC, PoolHeader, PoolLayout};
 use super::record::Record;
 use super::view::PoolView;
 use std::alloc::{Layout, alloc_zeroed, dealloc};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr::NonNull;
 
@@ -17,6 +17,13 @@ const BEFORE: usize = 64;
 thread_local! {
     /// Steps that the simulated process still makes; `None` outside [`until_death`].
     static FUSE: Cell<Option<u64>> = const { Cell::new(None) };
+    /// What happens between any two stores of this thread; says when it is done with.
+    static MEANWHILE: RefCell<Option<Box<dyn FnMut() -> bool>>> = const { RefCell::new(None) };
+}
+
+/// Has `act` called at each step of this thread until it returns true.
+pub(super) fn meanwhile(act: impl FnMut() -> bool + 'static) {
+    MEANWHILE.set(Some(Box::new(act)));
 }
 
 /// What a simulated death unwinds with.
@@ -32,6 +39,12 @@ pub(super) fn step() {
         }
         Some(left) => fuse.set(Some(left - 1)),
     });
+    // On a thread that is ending the place may be gone.
+    if let Ok(Some(mut act)) = MEANWHILE.try_with(RefCell::take)
+        && !act()
+    {
+        MEANWHILE.set(Some(act));
+    }
 }
 
 /// Runs `life` and stops it dead after `steps` steps. `None` when it died; what it returned when it was done before.

@@ -1,5 +1,7 @@
 //! The public handle, on an `Eal`'s memory.
 
+use super::super::test_pool::meanwhile;
+use super::super::view::PoolView;
 use super::super::{Mempool, PoolConfig, Record};
 use super::stamp_of;
 use crate::{Eal, EalConfig, Memory};
@@ -287,4 +289,52 @@ fn buffers_that_are_out_keep_the_memory() {
     assert_ne!(head.handle, 0);
     give_mixed(&records);
     assert_eq!(stamp_of(records[0]), 0);
+}
+
+/// A memory with one record out and no seat left, so that whoever gives it back has no cache.
+fn last_record_of_a_full_house() -> (Memory, NonNull<Record>, PoolView) {
+    let memory = eal().memory().clone();
+    let pool = pool(&memory);
+    let zone = memory.zone_lookup("pool:packets").unwrap();
+    let (at, base) = (memory.pointer(&zone), memory.private_base());
+    // SAFETY: the pool is complete; tests use the view only while the memory is mapped.
+    let view = unsafe { PoolView::new(at, base, memory.owner().raw()) };
+    while view.take_seat().is_some() {}
+    let [record] = take(&pool, 1)[..] else { panic!("the pool is full") };
+    (memory, record, view)
+}
+
+#[test]
+fn the_memory_may_end_while_a_thread_without_a_cache_gives_its_last_record() {
+    let (memory, record, view) = last_record_of_a_full_house();
+    let weak = memory.downgrade();
+    let mut last = Some(memory);
+    meanwhile(move || {
+        let nothing_out = last.is_some() && view.held_by(view.me) == 0;
+        if nothing_out {
+            drop(last.take());
+        }
+        nothing_out
+    });
+    give_mixed(&[record]);
+    assert!(weak.upgrade().is_none(), "it ended with the giving");
+}
+
+#[test]
+fn a_record_given_while_its_memory_ends_stays_stamped() {
+    struct Parcel(NonNull<Record>);
+    // SAFETY: whoever has the parcel holds the record.
+    unsafe impl Send for Parcel {}
+    // SAFETY: the check below looks at it from one thread.
+    unsafe impl Sync for Parcel {}
+    let (memory, record, view) = last_record_of_a_full_house();
+    let parcel = Parcel(record);
+    let give_late = move || {
+        let Parcel(record) = &parcel;
+        give_mixed(&[*record]);
+        0
+    };
+    memory.add_in_use_check(Box::new(give_late));
+    drop(memory);
+    assert_eq!(stamp_of(record), view.me, "it keeps the memory mapped");
 }
