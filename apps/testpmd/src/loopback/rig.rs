@@ -85,7 +85,8 @@ pub struct Rig {
     load: Load,
     cpus: Vec<usize>,
     injected: u64,
-    _folder: Folder,
+    /// Until the ports are connected: nobody looks for the socket any more then.
+    folder: Option<Folder>,
 }
 
 /// One end. Lcores are told to stop first, and the `Eal` goes last.
@@ -112,7 +113,7 @@ impl Rig {
         );
         let vhost = End::new("vhost-user", &vhost, load, base, &cpus, 0)?;
         let virtio = End::new("virtio-user", &virtio, load, base, &cpus, 1)?;
-        Ok(Self { virtio, vhost, load, cpus, injected: 0, _folder: folder })
+        Ok(Self { virtio, vhost, load, cpus, injected: 0, folder: Some(folder) })
     }
 
     /// What is going to be measured, on what.
@@ -143,8 +144,8 @@ impl Rig {
         self.load
     }
 
-    /// Waits until both links are up. False when interrupted.
-    pub fn await_link(&self, interrupted: impl Fn() -> bool) -> Result<bool, Error> {
+    /// Waits until both links are up, and takes the socket away then. False when interrupted.
+    pub fn await_link(&mut self, interrupted: impl Fn() -> bool) -> Result<bool, Error> {
         let start = Instant::now();
         while !(self.vhost.is_up() && self.virtio.is_up()) {
             if interrupted() {
@@ -155,6 +156,7 @@ impl Rig {
             }
             std::thread::sleep(Duration::from_millis(1));
         }
+        self.folder = None;
         Ok(true)
     }
 
