@@ -67,8 +67,16 @@ pub(super) struct Inner {
     pub(super) private_space: Mutex<Extents>,
     pub(super) data_space: Mutex<Extents>,
     pub(super) directory: Mutex<()>,
-    checks: Mutex<Vec<(u64, InUseCheck)>>,
+    checks: Mutex<Vec<Check>>,
     next_check: AtomicU64,
+}
+
+/// A registered [`InUseCheck`].
+struct Check {
+    id: u64,
+    /// What it counts for, if that is to be counted once; 0 otherwise.
+    subject: u64,
+    count: InUseCheck,
 }
 
 impl Memory {
@@ -154,14 +162,20 @@ impl Memory {
 
     /// Registers a count of buffers that are out; it is asked when the last handle goes. The returned id undoes it.
     pub fn add_in_use_check(&self, check: InUseCheck) -> u64 {
-        let id = self.inner.next_check.fetch_add(1, Ordering::Relaxed);
-        lock(&self.inner.checks).push((id, check));
-        id
+        self.inner.push_check(&mut lock(&self.inner.checks), 0, check)
+    }
+
+    /// As [`Memory::add_in_use_check`] for the pool with this nonce. Does nothing when it has a check already.
+    pub(crate) fn add_pool_check(&self, nonce: u64, check: InUseCheck) {
+        let mut checks = lock(&self.inner.checks);
+        if checks.iter().all(|known| known.subject != nonce) {
+            self.inner.push_check(&mut checks, nonce, check);
+        }
     }
 
     /// Removes what [`Memory::add_in_use_check`] registered.
     pub fn remove_in_use_check(&self, id: u64) {
-        lock(&self.inner.checks).retain(|(known, _)| *known != id);
+        lock(&self.inner.checks).retain(|known| known.id != id);
     }
 
     /// A reference that does not keep the memory.
@@ -180,6 +194,12 @@ impl Memory {
         // SAFETY: the page holds what `Weak::into_raw` returned, and owns that count while it is mapped.
         let weak = unsafe { Weak::from_raw(context.memory.cast::<Inner>()) };
         ManuallyDrop::new(weak).upgrade().map(|inner| Self { inner })
+    }
+
+    /// Buffers that are out by the checks that are registered.
+    #[cfg(test)]
+    pub(crate) fn held(&self) -> u64 {
+        self.inner.held()
     }
 
     /// The process table of this memory.
@@ -242,10 +262,22 @@ impl fmt::Debug for Memory {
     }
 }
 
+impl Inner {
+    fn push_check(&self, checks: &mut Vec<Check>, subject: u64, count: InUseCheck) -> u64 {
+        let id = self.next_check.fetch_add(1, Ordering::Relaxed);
+        checks.push(Check { id, subject, count });
+        id
+    }
+
+    /// Buffers that are out by all checks.
+    fn held(&self) -> u64 {
+        lock(&self.checks).iter().map(|check| (check.count)()).sum()
+    }
+}
+
 impl Drop for Inner {
     fn drop(&mut self) {
-        let checks = self.checks.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let held: u64 = checks.iter().map(|(_, check)| check()).sum();
+        let held = self.held();
         if held > 0 {
             log::warn!(target: "eal",
                 "{held} buffers are still held: their memory stays mapped until the process ends");

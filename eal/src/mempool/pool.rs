@@ -50,12 +50,7 @@ impl Mempool {
             .zone_create(&zone, FileKind::Private, layout.bytes as u64, 64)
             .and_then(|private| place(memory, name, config, &layout, &private, &data));
         match placed {
-            Ok(at) => {
-                let pool = Self::open(memory, name, at);
-                let (view, me) = (pool.inner.view, memory.owner().raw());
-                memory.add_in_use_check(Box::new(move || u64::from(view.held_by(me))));
-                Ok(pool)
-            }
+            Ok(at) => Ok(Self::open(memory, name, at)),
             Err(error) => {
                 memory.free(data);
                 Err(error)
@@ -82,19 +77,16 @@ impl Mempool {
         if magic.load(Ordering::Acquire) != MAGIC {
             return Err(missing());
         }
-        let pool = Self::open(memory, name, at);
-        if !memory.is_primary() {
-            let (view, me) = (pool.inner.view, memory.owner().raw());
-            memory.add_in_use_check(Box::new(move || u64::from(view.held_by(me))));
-        }
-        Ok(pool)
+        Ok(Self::open(memory, name, at))
     }
 
     /// The pool at `at`, whose header is complete.
     fn open(memory: &Memory, name: &str, at: NonNull<u8>) -> Self {
         // SAFETY: both callers saw to a complete pool in this memory, which `Inner` keeps mapped.
         let view = unsafe { PoolView::new(at, memory.private_base(), memory.owner().raw()) };
-        let key = Key { mapping: memory.unique(), nonce: view.header().nonce };
+        let nonce = view.header().nonce;
+        memory.add_pool_check(nonce, Box::new(move || u64::from(view.held_by(view.me))));
+        let key = Key { mapping: memory.unique(), nonce };
         let inner = Inner { view, key, memory: memory.clone(), name: name.to_owned() };
         Self { inner: Arc::new(inner) }
     }

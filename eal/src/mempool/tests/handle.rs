@@ -305,6 +305,27 @@ fn last_record_of_a_full_house() -> (Memory, NonNull<Record>, PoolView) {
 }
 
 #[test]
+fn buffers_of_a_pool_that_was_found_twice_count_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = || EalConfig {
+        file_prefix: Some("twice".into()),
+        runtime_dir: Some(dir.path().into()),
+        huge: crate::HugePolicy::Never,
+        ..EalConfig::default()
+    };
+    let primary = Eal::new(config()).unwrap();
+    let _made = pool(primary.memory());
+    let second = Eal::attach(config()).unwrap();
+    let memory = second.memory();
+    let (found, _again) =
+        (Mempool::attach(memory, "packets").unwrap(), Mempool::attach(memory, "packets").unwrap());
+    let records = take(&found, 3);
+    assert_eq!((memory.held(), primary.memory().held()), (3, 0));
+    give(&found, &records);
+    assert_eq!(memory.held(), 0);
+}
+
+#[test]
 fn the_memory_may_end_while_a_thread_without_a_cache_gives_its_last_record() {
     let (memory, record, view) = last_record_of_a_full_house();
     let weak = memory.downgrade();
