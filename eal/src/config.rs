@@ -41,7 +41,8 @@ pub struct EalConfig {
     pub data_reserve_bytes: u64,
     /// IOVA of the data file's first byte; a multiple of 2 MiB.
     pub iova_base: u64,
-    /// How gates are fenced; `None` asks the kernel. A secondary does what its primary does.
+    /// How gates are fenced; `None` asks the kernel, and asking for what it refuses is an error. A secondary does what its
+    /// primary does.
     pub fences: Option<FenceMode>,
     /// Virtual devices to create, `name,key=value,...` each.
     pub vdevs: Vec<String>,

@@ -42,8 +42,8 @@ impl Eal {
     ///
     /// # Errors
     ///
-    /// What is missing: CPUs ([`Error::NoCpu`]), memory, or the file prefix, which another primary may hold
-    /// ([`Error::PrimaryRunning`]).
+    /// What is missing: CPUs ([`Error::NoCpu`]), memory, the fences asked for ([`Error::NoBarrier`]), or the file prefix,
+    /// which another primary may hold ([`Error::PrimaryRunning`]).
     pub fn new(config: EalConfig) -> Result<Self, Error> {
         match config.process {
             ProcessType::Primary => Self::primary(config),

@@ -96,7 +96,7 @@ pub enum Error {
         /// This process's value.
         ours: String,
     },
-    /// The primary relies on `membarrier`, which the kernel refuses to this process.
+    /// Gates are to be fenced by `membarrier`, which the kernel refuses to this process.
     NoBarrier,
     /// No such lcore in this `Eal`.
     NoLcore {
@@ -200,8 +200,9 @@ impl Error {
                 dir.display()
             ),
             _ => f.write_str(
-                "the primary process relies on membarrier, which the kernel refuses to this process; \
-                 give both the same seccomp rules",
+                "gates are fenced by membarrier, by configuration or because the primary process does so, \
+                 but the kernel refuses it to this process; allow the system call (seccomp rules), \
+                 or have the primary use full fences",
             ),
         }
     }

@@ -361,6 +361,66 @@ fn a_secondary_takes_over_the_fence_mode() {
     assert_eq!(second.memory().fences(), FenceMode::Full);
 }
 
+/// What this process has registered for, as `membarrier(2)` says; `None` before Linux 6.3.
+fn registered_barriers() -> Option<i64> {
+    const GET_REGISTRATIONS: i32 = 1 << 9;
+    // SAFETY: membarrier takes integers and touches no memory of the caller.
+    let bits = unsafe { libc::syscall(libc::SYS_membarrier, GET_REGISTRATIONS, 0, 0) };
+    (bits >= 0).then_some(bits)
+}
+
+/// Has the kernel refuse `membarrier` to this thread from now on.
+fn refuse_membarrier() {
+    let step = |code: u32, jt, jf, k| libc::sock_filter { code: code as u16, jt, jf, k };
+    let refuse = libc::SECCOMP_RET_ERRNO | libc::EPERM as u32;
+    let mut program = [
+        step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0),
+        step(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, 1, libc::SYS_membarrier as u32),
+        step(libc::BPF_RET | libc::BPF_K, 0, 0, refuse),
+        step(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_ALLOW),
+    ];
+    let filter = libc::sock_fprog { len: 4, filter: program.as_mut_ptr() };
+    // SAFETY: this option takes integers only.
+    let bound = unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) };
+    let mode = libc::SECCOMP_MODE_FILTER;
+    // SAFETY: the kernel copies the four steps before the call returns.
+    let set = unsafe { libc::prctl(libc::PR_SET_SECCOMP, mode, &raw const filter) };
+    assert_eq!((bound, set), (0, 0));
+}
+
+#[test]
+fn asymmetric_fences_are_registered_when_asked_for_or_refused() {
+    const NAME: &str = "asymmetric_fences_are_registered_when_asked_for_or_refused";
+    const GLOBAL_EXPEDITED: i64 = 1 << 2;
+    let asking = |fences| EalConfig { fences, huge: HugePolicy::Never, ..EalConfig::default() };
+    if let Some((_, role)) = role() {
+        if role == "refused" {
+            refuse_membarrier();
+            let error = Eal::new(asking(Some(FenceMode::Asymmetric))).unwrap_err();
+            assert!(matches!(error, Error::NoBarrier), "{error}");
+            say("fences", Eal::new(asking(None)).unwrap().memory().fences());
+            return;
+        }
+        let before = registered_barriers();
+        let eal = Eal::new(asking(Some(FenceMode::Asymmetric))).unwrap();
+        assert_eq!(eal.memory().fences(), FenceMode::Asymmetric);
+        match registered_barriers().zip(before) {
+            Some((after, before)) => say("bits", after & !before),
+            None => say("bits", "unknown"),
+        }
+        return;
+    }
+    let mut other = Other::start(NAME, "allowed", Path::new("/"));
+    match other.expect("bits").parse::<i64>() {
+        Ok(bits) => assert_ne!(bits & GLOBAL_EXPEDITED, 0, "registered by the Eal"),
+        Err(_) => println!("SKIP {NAME}: a kernel that tells registrations (Linux 6.3)"),
+    }
+    other.finish();
+    let mut other = Other::start(NAME, "refused", Path::new("/"));
+    assert_eq!(other.expect("fences"), FenceMode::Full.to_string());
+    other.finish();
+}
+
 #[test]
 fn strangers_at_the_socket_harm_nobody() {
     use std::io::{Read, Write};

@@ -133,7 +133,7 @@ impl Memory {
         };
         let private = create_private(&choice.private, private_len, &window)?;
         let data = create(&choice.data, data_len)?;
-        let fences = config.fences.unwrap_or_else(FenceMode::register);
+        let fences = primary_fences(config.fences)?;
         let memory = Self::new(Parts {
             window,
             private,
@@ -173,9 +173,7 @@ impl Memory {
             invitation.data_len,
         )?;
         let fences = header.fences();
-        if fences == FenceMode::Asymmetric && FenceMode::register() != fences {
-            return Err(Error::NoBarrier);
-        }
+        require(fences)?;
         let iova_base = header.iova_base.load(Ordering::Relaxed);
         let kind = |backing: &Backing| {
             if backing.is_huge() { BackingKind::HugeMemfd } else { BackingKind::Plain }
@@ -256,6 +254,22 @@ fn reserve(config: &EalConfig, page_bytes: u64) -> Result<Window, Error> {
         }
         (private, data) = smaller;
     }
+}
+
+/// What the primary fences with: as configured, or the best that the kernel allows.
+fn primary_fences(wanted: Option<FenceMode>) -> Result<FenceMode, Error> {
+    match wanted {
+        None => Ok(FenceMode::register()),
+        Some(fences) => require(fences).map(|()| fences),
+    }
+}
+
+/// Makes this process one in which `fences` works.
+fn require(fences: FenceMode) -> Result<(), Error> {
+    if fences == FenceMode::Asymmetric && FenceMode::register() != fences {
+        return Err(Error::NoBarrier);
+    }
+    Ok(())
 }
 
 /// The number of a new mapping: never the same twice in this process.
