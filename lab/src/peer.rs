@@ -6,6 +6,7 @@
 //! | `generate DEVARGS QUEUES COUNT SIZE...` | sends `COUNT` packets of each size and finds them again |
 //! | `kill END ROLE SEED ROUNDS` | kills peers of the port that survives: see [`crate::kill`] |
 //! | `second SEED ROUNDS` | kills second processes of one `Eal`: see [`crate::second`] |
+//! | `frozen SEED COUNT` | freezes second processes in their queues |
 //! | `member DIRECTORY` | is such a second process |
 //!
 //! It says `ready` when its port is started, and `done` at the end.
@@ -38,6 +39,7 @@ pub fn run(args: &[String]) -> Result<()> {
             kill::run(Survivor::parse(end, role)?, seed.parse()?, rounds.parse()?)?;
         }
         ["second", seed, rounds] => second::run(seed.parse()?, rounds.parse()?)?,
+        ["frozen", seed, count] => second::run_frozen(seed.parse()?, count.parse()?)?,
         ["member", directory] => second::member::run(directory.as_ref())?,
         _ => return Err(format!("no such role: {words:?}").into()),
     }

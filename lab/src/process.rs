@@ -8,6 +8,9 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, waitpid};
+use nix::unistd::Pid;
 
 use crate::Result;
 
@@ -126,6 +129,21 @@ impl Process {
     pub fn say(&mut self, line: &str) -> Result<()> {
         let input = self.input.as_mut().ok_or("its input is closed")?;
         input.write_all(format!("{line}\n").as_bytes())?;
+        Ok(())
+    }
+
+    /// Holds it where it is (SIGSTOP), or lets it go on.
+    ///
+    /// # Errors
+    ///
+    /// When it has ended.
+    pub fn freeze(&self, frozen: bool) -> Result<()> {
+        let signal = if frozen { Signal::SIGSTOP } else { Signal::SIGCONT };
+        let pid = i32::try_from(self.id()).map(Pid::from_raw)?;
+        kill(pid, signal)?;
+        if frozen {
+            waitpid(pid, Some(WaitPidFlag::WUNTRACED))?;
+        }
         Ok(())
     }
 

@@ -39,6 +39,9 @@ const PREFIX: &str = "lab";
 /// How often gates are closed under a living process, at most, before it is killed.
 const BOUNCES: u64 = 8;
 
+/// How many processes are frozen at most.
+const FREEZES: u32 = 200;
+
 /// Longest time in which queue pair 0 may not move a packet.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
@@ -63,6 +66,30 @@ pub fn run(seed: u64, rounds: u32) -> Result<()> {
     for round in 0..rounds {
         scene.round().map_err(|error| format!("round {round} of seed {seed}: {error}"))?;
     }
+    scene.finish()
+}
+
+/// Freezes second processes until `wanted` of them were frozen inside a queue: that queue stays theirs until they go on or
+/// die, and nothing is lost when they go on.
+///
+/// # Errors
+///
+/// The first thing that is not as it should be.
+pub fn run_frozen(seed: u64, wanted: u32) -> Result<()> {
+    println!("seed {seed}");
+    let mut scene = Scene::new(seed)?;
+    let (mut quarantined, mut rounds) = (0, 0);
+    while quarantined < wanted {
+        if rounds == FREEZES {
+            return Err(format!("{quarantined} of {rounds} were frozen inside a queue").into());
+        }
+        // Every other one that is stuck dies there.
+        let kill = quarantined % 2 == 1;
+        let round = scene.freeze(kill);
+        quarantined += u32::from(round.map_err(|e| format!("round {rounds} of seed {seed}: {e}"))?);
+        rounds += 1;
+    }
+    println!("{quarantined} of {rounds} were frozen inside a queue");
     scene.finish()
 }
 
@@ -150,9 +177,42 @@ impl Scene {
         let before = self.device.seen(0);
         member.kill_now()?;
         drop(member);
+        self.settle()?;
+        self.device.until("traffic on queue 0", |device| device.seen(0) > before)
+    }
+
+    /// Freezes a second process at its work. True when it was inside a queue.
+    fn freeze(&mut self, kill: bool) -> Result<bool> {
+        let mut member = self.start_member()?;
+        self.until_it_works(&mut member)?;
+        std::thread::sleep(self.random.shorter_than(Duration::from_millis(2)));
+        member.freeze(true)?;
+        let out = self.queues.close_second_pair()?;
+        let (before, pair) = (self.device.seen(1), self.queues.holders());
+        if pair.iter().any(Option::is_none) {
+            return Err("a frozen process has lost its claim".into());
+        }
+        if kill {
+            member.kill_now()?;
+        } else {
+            member.freeze(false)?;
+            if !self.queues.close_second_pair()? {
+                return Err("a poller that goes on does not leave".into());
+            }
+            self.queues.open_second_pair();
+            let seen = |device: &Device| device.seen(1) > before;
+            self.device.until("traffic after the process went on", seen)?;
+            member.kill_now()?;
+        }
+        drop(member);
+        self.settle()?;
+        Ok(!out)
+    }
+
+    /// After the end of a second process.
+    fn settle(&mut self) -> Result<()> {
         self.until_reaped()?;
         self.device.forgive(1)?;
-        self.device.until("traffic on queue 0", |device| device.seen(0) > before)?;
         self.check_rest()
     }
 
@@ -187,9 +247,7 @@ impl Scene {
         let mut member = self.start_member()?;
         self.until_it_works(&mut member)?;
         member.finish(PATIENCE)?;
-        self.until_reaped()?;
-        self.device.forgive(1)?;
-        self.check_rest()?;
+        self.settle()?;
         let summary = self.device.finish()?;
         self.forwarder.finish()?;
         let Outcome { under_load, unready, reaped } = self.outcome;

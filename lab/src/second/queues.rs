@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use eal::{Eal, OwnerId};
-use pmd_core::{MbufPool, RxQueue, TxQueue};
+use pmd_core::{Error, MbufPool, RxQueue, TxQueue};
 use pmd_virtio::queue::{Direction, QueueSetup, VirtQueue};
 use pmd_virtio::transport::{self, RingSetup};
 use pmd_virtio::user::Frontend;
@@ -123,7 +123,7 @@ impl Queues {
         let queues = polled.len() as u32;
         let mut reaped = Reaped { processes: 1, queues, swept, ..Reaped::default() };
         for queue in &polled {
-            let recovered = queue.recover(dead).unwrap();
+            let recovered = queue.recover(dead)?;
             reaped.lost += recovered.lost;
             reaped.posted += recovered.posted;
             queue.open();
@@ -137,13 +137,38 @@ impl Queues {
     ///
     /// A poller that does not leave.
     pub fn bounce(&self) -> Result<()> {
-        for queue in &self.all[2..] {
-            queue.close()?;
+        if !self.close_second_pair()? {
+            return Err("a living poller does not leave".into());
         }
-        for queue in &self.all[2..] {
-            queue.open();
-        }
+        self.open_second_pair();
         Ok(())
+    }
+
+    /// Tries to bring the poller of queue pair 1 out. False when it does not leave: the queue that it is in is quarantined.
+    ///
+    /// # Errors
+    ///
+    /// Any other error.
+    pub fn close_second_pair(&self) -> Result<bool> {
+        let mut all_out = true;
+        for queue in &self.all[2..] {
+            match queue.close() {
+                Ok(()) => {}
+                Err(Error::Quarantined { .. }) => all_out = false,
+                Err(other) => return Err(other.into()),
+            }
+        }
+        Ok(all_out)
+    }
+
+    /// Who holds the claims on the rings of queue pair 1.
+    pub fn holders(&self) -> [Option<OwnerId>; 2] {
+        [2, 3].map(|index: usize| self.all[index].claimed_by())
+    }
+
+    /// Lets pollers into queue pair 1.
+    pub fn open_second_pair(&self) {
+        self.all[2..].iter().for_each(VirtQueue::open);
     }
 
     /// That nobody polls the queues but this process its own pair.
