@@ -45,13 +45,15 @@
 //! ```
 #![allow(unsafe_code, reason = "the gate's words lie in memory shared by several processes")]
 
+use crate::fence::{heavy_fence, light_fence};
 use crate::process::OwnerId;
-use crate::sync::{AtomicU32, Backoff, Deadline, Ordering, heavy_fence, light_fence};
+use crate::sync::{AtomicU32, Backoff, Deadline, Ordering};
 use std::fmt;
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 use std::time::Duration;
 
+pub use crate::fence::FenceMode;
 #[cfg(loom)]
 #[doc(hidden)]
 pub use crate::sync::model;
@@ -63,32 +65,6 @@ const CLOSED: u32 = 1;
 const SEEN_NOTHING: u32 = u32::MAX;
 /// Epochs have 30 bits and wrap.
 const EPOCH_MASK: u32 = u32::MAX >> 2;
-
-/// How the poller's store is ordered before its load.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum FenceMode {
-    /// The poller pays nothing, control calls `membarrier(GLOBAL_EXPEDITED)`. Every polling process must have
-    /// registered with the kernel, which an `Eal` does when it starts.
-    Asymmetric,
-    /// Both execute a full fence: for kernels that refuse `membarrier`.
-    Full,
-}
-
-impl FenceMode {
-    /// Registers this process for asymmetric fences and says which mode it can use.
-    pub fn register() -> Self {
-        if crate::sync::register_membarrier() { Self::Asymmetric } else { Self::Full }
-    }
-}
-
-impl fmt::Display for FenceMode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Asymmetric => "asymmetric fences (membarrier)",
-            Self::Full => "full fences",
-        })
-    }
-}
 
 #[cfg_attr(not(loom), repr(C, align(64)))]
 struct Line(AtomicU32);

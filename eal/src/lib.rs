@@ -51,6 +51,7 @@ mod eal;
 mod error;
 pub mod eventfd;
 pub mod events;
+mod fence;
 pub mod gate;
 pub mod lcore;
 pub mod logging;

@@ -5,7 +5,6 @@
 //!
 //! What the model does not see: `membarrier` (it is modelled as a request which the poller
 //! answers at a point of loom's choice, see `model`), compiler reordering, and the death of a process.
-#![allow(unsafe_code, reason = "the membarrier system call")]
 
 #[cfg(not(loom))]
 pub(crate) use core::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
@@ -22,63 +21,7 @@ pub(crate) use loom::sync::Arc;
 #[cfg(not(loom))]
 pub(crate) use std::sync::Arc;
 
-use crate::gate::FenceMode;
 use std::time::Duration;
-
-/// Bits of `membarrier(2)`, from the kernel's `linux/membarrier.h`.
-#[cfg(not(loom))]
-const MEMBARRIER_GLOBAL_EXPEDITED: libc::c_int = 1 << 1;
-#[cfg(not(loom))]
-const MEMBARRIER_REGISTER_GLOBAL_EXPEDITED: libc::c_int = 1 << 2;
-
-#[cfg(not(loom))]
-fn membarrier(command: libc::c_int) -> bool {
-    // SAFETY: membarrier takes three integers and touches no memory of the caller.
-    let status = unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0) };
-    status == 0
-}
-
-/// Registers this process as one whose threads `heavy_fence` reaches. False where the kernel
-/// refuses: the `Eal` then runs with [`FenceMode::Full`].
-#[cfg(not(loom))]
-pub(crate) fn register_membarrier() -> bool {
-    membarrier(MEMBARRIER_REGISTER_GLOBAL_EXPEDITED)
-}
-
-/// Registers this process with the kernel; the model needs no registration.
-#[cfg(loom)]
-pub(crate) fn register_membarrier() -> bool {
-    true
-}
-
-/// The poller's half of the fence pair: orders its earlier stores before its later loads, as seen by a
-/// thread that has run [`heavy_fence`].
-#[inline(always)]
-pub(crate) fn light_fence(mode: FenceMode) {
-    match mode {
-        #[cfg(not(loom))]
-        FenceMode::Asymmetric => core::sync::atomic::compiler_fence(Ordering::SeqCst),
-        #[cfg(loom)]
-        FenceMode::Asymmetric => model::point(),
-        FenceMode::Full => fence(Ordering::SeqCst),
-    }
-}
-
-/// Control's half of the fence pair: once it returns, every thread of every registered process has
-/// executed a full fence. False when the kernel refused, in which case nothing is known.
-#[must_use]
-pub(crate) fn heavy_fence(mode: FenceMode) -> bool {
-    match mode {
-        #[cfg(not(loom))]
-        FenceMode::Asymmetric => membarrier(MEMBARRIER_GLOBAL_EXPEDITED),
-        #[cfg(loom)]
-        FenceMode::Asymmetric => model::request(),
-        FenceMode::Full => {
-            fence(Ordering::SeqCst);
-            true
-        }
-    }
-}
 
 /// Waits that grow from a pause instruction to a short sleep.
 #[derive(Default)]
