@@ -14,10 +14,10 @@ use crate::gate::FenceMode;
 use crate::process::{OwnerId, ProcessTable};
 
 use super::backing::Backing;
+use super::choice::Choice;
 use super::extents::Extents;
 use super::header::Header;
 use super::local::LocalContext;
-use super::startup::Choice;
 use super::window::Window;
 use super::{Extent, FileKind};
 

@@ -27,6 +27,7 @@
 //! ```
 
 pub(crate) mod backing;
+mod choice;
 mod extents;
 pub(crate) mod header;
 mod local;

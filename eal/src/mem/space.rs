@@ -10,9 +10,9 @@ use nix::fcntl::{FallocateFlags, fallocate};
 use crate::error::Error;
 
 use super::backing::{Backing, BackingKind, HUGE_PAGE_BYTES, SMALL_PAGE_BYTES};
+use super::choice::huge_pages_missing;
 use super::extents::{Extents, align_up};
 use super::memory::{Memory, lock};
-use super::startup;
 use super::{Extent, FileKind};
 
 /// Ordinary pages are mapped in steps of at least this many bytes; only touched pages cost memory.
@@ -138,7 +138,7 @@ impl Memory {
             return Err(Error::Io { action: "map memory", source: error });
         }
         if done > 0 || !parts.choice.may_fall_back() {
-            return Err(startup::huge_pages_missing(&parts.choice, end - done));
+            return Err(huge_pages_missing(&parts.choice, end - done));
         }
         backing
             .replace(&BackingKind::Plain, parts.window.len(file))
