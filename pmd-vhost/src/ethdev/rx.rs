@@ -3,6 +3,7 @@
 
 use std::mem::MaybeUninit;
 
+use pmd_core::mbuf::Chain;
 use pmd_core::{Burst, Mbuf, MbufPool, RxBurst};
 
 use crate::split::{Accept, Dequeue, GuestPacket, RxSink};
@@ -109,16 +110,21 @@ fn fill(mbuf: &mut Mbuf, packet: &mut GuestPacket<'_>) {
 /// A packet that needs several mbufs.
 #[cold]
 fn chained(pool: &MbufPool, packet: &mut GuestPacket<'_>) -> Result<Mbuf, Accept> {
+    let whole_pool = u64::from(pool.records().size()) * u64::from(pool.data_room());
+    if u64::from(packet.len()) > whole_pool {
+        return Err(Accept::Refused);
+    }
     let mut head = pool.take().ok_or(Accept::NoBuffer)?;
     fill(&mut head, packet);
+    let mut chain = Chain::new(head);
     while !packet.is_empty() {
         let mut next = pool.take().ok_or(Accept::NoBuffer)?;
         let before = packet.len();
         fill(&mut next, packet);
         let stalled = packet.len() == before;
-        if stalled || head.chain(next).is_err() {
+        if stalled || chain.push(next).is_err() {
             return Err(Accept::Refused);
         }
     }
-    Ok(head)
+    Ok(chain.finish())
 }

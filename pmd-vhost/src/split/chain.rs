@@ -92,6 +92,9 @@ impl Pieces {
     /// Adds one buffer, which may run from one region into the next.
     #[inline(always)]
     fn add_buffer(&mut self, memory: &mut Translator, addr: u64, len: u32) -> Walk {
+        if len == 0 {
+            return self.add_empty();
+        }
         let (mut at, mut left) = (addr, len);
         while left > 0 {
             let Some(piece) = memory.piece(at, left) else { return Walk::Bad };
@@ -105,6 +108,13 @@ impl Pieces {
             }
         }
         Walk::Bytes(len.into())
+    }
+
+    /// An empty buffer takes a place as well: a chain costs no more reads than there are places.
+    #[cold]
+    fn add_empty(&mut self) -> Walk {
+        let empty = Piece { host: std::ptr::null_mut(), len: 0 };
+        if self.push(empty) { Walk::Bytes(0) } else { Walk::Full }
     }
 }
 

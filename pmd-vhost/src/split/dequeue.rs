@@ -7,10 +7,10 @@ use std::sync::Arc;
 use eal::gate::{Entry, PollerGate};
 use eal::prefetch;
 
-use super::BATCH;
 use super::chain::{Cursor, Pieces, Walk};
 use super::copy::copy;
 use super::poller::Ring;
+use super::{BATCH, MAX_PACKET_BYTES};
 use crate::guest_memory::{Piece, Translator};
 use crate::vring::{BreakReason, Claim, VringShared};
 
@@ -128,7 +128,8 @@ impl Dequeue {
         self.claim.vring()
     }
 
-    /// Hands up to `most` packets to `sink` and returns how many it took. 0 while the ring is not in service.
+    /// Hands up to `most` packets to `sink` and returns how many it took. 0 while the ring is not in service. Bad packets
+    /// count towards `most`, and one call takes a ring's length at most: a driver cannot keep the caller inside.
     #[inline]
     pub fn dequeue(&mut self, sink: &mut impl RxSink, most: usize) -> usize {
         let Self { gate, claim, memory, ring, scratch } = self;
@@ -143,10 +144,12 @@ impl Dequeue {
         };
         let shared: &VringShared = claim.vring();
         let Some(ring) = ring.as_mut().filter(|_| shared.broken().is_none()) else { return 0 };
-        let mut taken = 0;
-        while taken < most {
-            let want = BATCH.min(most - taken);
+        let most = most.min(ring.rings.size().into());
+        let (mut done, mut taken) = (0, 0);
+        while done < most {
+            let want = BATCH.min(most - done);
             let pass = one_pass(ring, memory, shared, scratch, sink, want);
+            done += pass.done;
             taken += pass.taken;
             if pass.ended {
                 break;
@@ -158,6 +161,8 @@ impl Dequeue {
 }
 
 struct Pass {
+    /// Chains completed.
+    done: usize,
     taken: usize,
     ended: bool,
 }
@@ -174,19 +179,19 @@ fn one_pass(
     let available = ring.available(shared, want);
     if available == 0 {
         ring.confirm_idle(shared);
-        return Pass { taken: 0, ended: true };
+        return Pass { done: 0, taken: 0, ended: true };
     }
     let ready = sink.ready(available).min(available);
     if ready == 0 {
         shared.counters.no_buffer.add(1);
-        return Pass { taken: 0, ended: true };
+        return Pass { done: 0, taken: 0, ended: true };
     }
     let Scratch { pieces, found } = scratch;
     pieces.truncate(0);
     let count = gather(ring, memory, shared, pieces, &mut found[..ready]);
     let (done, taken) = hand_over(ring, shared, sink, pieces, &found[..count]);
     ring.publish(shared, done);
-    Pass { taken, ended: done < want }
+    Pass { done, taken, ended: done < want }
 }
 
 /// Stage 1: finds the next packets.
@@ -239,6 +244,7 @@ fn hand_over(
     for packet in found {
         match packet.bytes {
             None => bad += 1,
+            Some(bytes) if bytes > MAX_PACKET_BYTES => refused += 1,
             Some(bytes) => {
                 let list: &[Piece] = pieces.range(packet.from.into(), packet.to.into());
                 let mut cursor = Cursor::new(list);

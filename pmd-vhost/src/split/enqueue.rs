@@ -200,8 +200,8 @@ fn one_pass(
     if batch.chain_count == 0 {
         ring.confirm_idle(shared);
     }
-    let progress = batch.consumed + batch.chain_count > 0;
-    (batch.consumed, end == Room::Again && progress)
+    // Bad chains end the burst, or a driver that makes nothing else could keep the caller inside.
+    (batch.consumed, end == Room::Again && batch.bad == 0)
 }
 
 /// Stage 1: finds room for the next packets. Returns why it ended.

@@ -12,6 +12,7 @@
 //! | the driver does | what happens |
 //! |---|---|
 //! | moves `avail.idx` further than the ring is long, or names a head outside the table | the ring is broken: no more bursts until it is configured again |
+//! | sends more than [`MAX_PACKET_BYTES`] in one packet | the packet is dropped and counted as too large |
 //! | makes a chain that loops, leaves the table, has an unmapped or misdirected buffer, or too little room | the chain is completed with length 0 and counted |
 
 pub(crate) mod chain;
@@ -27,6 +28,10 @@ pub use enqueue::{Enqueue, Segment, TxSource};
 
 /// Packets of one pass through the stages.
 pub const BATCH: usize = 32;
+
+/// Longest packet that is taken, in bytes without virtio header: the 64 KiB of the longest IP packet and an Ethernet header
+/// with two VLAN tags. Descriptors can describe 4 GiB with next to no memory behind them.
+pub const MAX_PACKET_BYTES: u32 = (64 << 10) + 22;
 
 /// Pieces that one pass can hold; a single packet may have as many.
 pub(crate) const MAX_PIECES: usize = 256;

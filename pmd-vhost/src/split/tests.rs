@@ -338,3 +338,93 @@ fn one_poller_at_a_time_and_none_while_closed() {
     drop(q);
     assert!(Dequeue::claim(&vring, "second").is_ok());
 }
+
+#[test]
+fn a_packet_longer_than_any_network_carries_is_dropped_without_asking_for_room() {
+    let mut d = MockDriver::new(8, PLAIN, 0).unwrap();
+    let most = MAX_PACKET_BYTES + HEADER as u32;
+    for (head, len) in [(0, most), (1, most + 1), (2, 7 << 20)] {
+        d.describe(head, BUFFERS_AT, len, 0, 0);
+        d.offer(head);
+    }
+    // One descriptor's memory again and again.
+    for index in 3..8 {
+        let flags = if index < 7 { DESC_NEXT } else { 0 };
+        d.describe(index, BUFFERS_AT, 60_000, flags, index + 1);
+    }
+    d.offer(3);
+    let (mut q, mut keep) = (queue(&d), Keep::all());
+    assert_eq!(q.dequeue(&mut keep, 32), 1);
+    assert_eq!(keep.got[0].len(), MAX_PACKET_BYTES as usize);
+    assert_eq!(d.used().len(), 4);
+    assert_eq!(q.vring().counters().values().too_large, 3);
+}
+
+/// A sink in whose time the driver makes more available, for as long as it is asked to.
+struct Refill {
+    rings: virtio::ring::RingPtrs,
+    asked: u16,
+}
+
+impl RxSink for Refill {
+    fn ready(&mut self, want: usize) -> usize {
+        self.asked += 1;
+        if self.asked < 1000 {
+            self.rings.publish_avail(self.rings.used_index().wrapping_add(self.rings.size()));
+        }
+        want
+    }
+
+    fn accept(&mut self, _: GuestPacket<'_>) -> Accept {
+        Accept::Refused
+    }
+}
+
+#[test]
+fn a_driver_that_only_sends_rubbish_does_not_keep_the_poller() {
+    let mut d = MockDriver::new(64, PLAIN, 0).unwrap();
+    d.describe(0, BUFFERS_AT, 64, DESC_WRITE, 0);
+    (0..64).for_each(|_| d.offer(0));
+    let mut q = queue(&d);
+    assert_eq!(q.dequeue(&mut Keep::all(), 32), 0);
+    assert_eq!(d.used().len(), 32, "bad chains count towards the burst");
+    assert_eq!(q.dequeue(&mut Refill { rings: *d.rings(), asked: 0 }, usize::MAX), 0);
+    assert!(d.used().len() <= 64, "one length of the ring at most");
+}
+
+#[test]
+fn a_driver_that_only_posts_rubbish_does_not_keep_the_poller() {
+    let mut d = MockDriver::new(1024, PLAIN, 0).unwrap();
+    d.describe(0, BUFFERS_AT, 2048, 0, 0);
+    d.describe(1, BUFFERS_AT, 2048, DESC_WRITE, 0);
+    (0..1000).for_each(|_| d.offer(0));
+    d.offer(1);
+    let (mut q, packet) = (out_queue(&d), vec![bytes(100, 1)]);
+    assert_eq!(q.enqueue(&Give(&packet)), 0);
+    assert!(d.used().len() <= 200, "one pass");
+    let calls = (0..10).take_while(|_| q.enqueue(&Give(&packet)) == 0).count();
+    assert!(calls < 9, "the good buffer is found in the end");
+    assert_eq!(d.read(BUFFERS_AT + HEADER as u64, 100), packet[0]);
+}
+
+#[test]
+fn empty_buffers_are_passed_over_but_not_for_ever() {
+    let mut d = MockDriver::new(512, PLAIN, 0).unwrap();
+    let packet = bytes(100, 3);
+    d.write(BUFFERS_AT + HEADER as u64, &packet);
+    d.describe(0, BUFFERS_AT, HEADER as u32, DESC_NEXT, 1);
+    d.describe(1, 0, 0, DESC_NEXT, 2);
+    d.describe(2, BUFFERS_AT + HEADER as u64, 100, 0, 0);
+    d.offer(0);
+    for index in 3..400 {
+        d.describe(index, BUFFERS_AT, 0, DESC_NEXT, index + 1);
+    }
+    d.describe(400, BUFFERS_AT, 112, 0, 0);
+    d.offer(3);
+    let (mut q, mut keep) = (queue(&d), Keep::all());
+    assert_eq!(q.dequeue(&mut keep, 32), 1);
+    assert_eq!(q.dequeue(&mut keep, 32), 0);
+    assert_eq!(keep.got, [packet]);
+    assert_eq!(d.used().len(), 2);
+    assert_eq!(q.vring().counters().values().bad_chains, 1);
+}
