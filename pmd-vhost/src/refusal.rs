@@ -22,6 +22,8 @@ pub(crate) enum Refusal {
     NoRing,
     /// The value is outside what is allowed.
     Value,
+    /// The descriptor is not an eventfd.
+    NotAnEvent,
     /// Not while the ring runs.
     Running,
     /// The addresses do not lie in guest memory, or are not aligned.
@@ -41,6 +43,7 @@ impl fmt::Display for Refusal {
             Self::NotOffered => "it sets features that were not offered",
             Self::NoRing => "there is no such ring",
             Self::Value => "the value is outside what is allowed",
+            Self::NotAnEvent => "the file descriptor is not an eventfd",
             Self::Running => "not while the ring runs",
             Self::Address => "the ring does not lie whole in guest memory, or is not aligned",
             Self::Memory => "the memory table cannot be used",

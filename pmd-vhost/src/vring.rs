@@ -70,13 +70,22 @@ pub struct VringShared {
     /// Written by control with the gate closed, read by the poller inside.
     config: UnsafeCell<Option<VringConfig>>,
     /// Serialises control calls.
-    control: Mutex<()>,
+    control: Mutex<Entrance>,
     fences: FenceMode,
     index: u16,
     broken: AtomicU8,
     claimed: Mutex<Option<String>>,
     pub(crate) progress: Progress,
     pub(crate) counters: Counters,
+}
+
+/// What control knows of the gate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Entrance {
+    /// It is closed and the poller was seen outside since: it stays there.
+    Empty,
+    /// It is open, or was closed without seeing the poller leave.
+    InUse,
 }
 
 /// How far the poller is, stored once a burst.
@@ -114,7 +123,7 @@ impl VringShared {
         Arc::new(Self {
             gate: GateWords::new(),
             config: UnsafeCell::new(None),
-            control: Mutex::new(()),
+            control: Mutex::new(Entrance::Empty),
             fences,
             index,
             broken: AtomicU8::new(0),
@@ -136,11 +145,48 @@ impl VringShared {
     /// [`Stuck`] when the poller did not leave: the ring is quarantined; nothing it uses may be reused or unmapped until
     /// a later call succeeds.
     pub fn close(&self, deadline: Duration) -> Result<ClosedVring<'_>, Stuck> {
-        let serial = lock(&self.control);
-        // SAFETY: the words live as long as self, and `serial` serialises control.
-        let gate = unsafe { ControlGate::new(NonNull::from(&self.gate), self.fences) };
-        gate.close(deadline)?;
-        Ok(ClosedVring { vring: self, gate, _serial: serial })
+        let mut closing = self.begin_to_close();
+        if *closing.entrance == Entrance::InUse {
+            closing.gate.close(deadline)?;
+            *closing.entrance = Entrance::Empty;
+        }
+        Ok(closing)
+    }
+
+    /// As [`VringShared::close`] for several rings at once, which costs one barrier at most: none when all their gates are
+    /// known to be closed and empty. `deadline` is for all together.
+    ///
+    /// # Errors
+    ///
+    /// The place in `vrings` of one whose poller did not leave, and [`Stuck`] as above. All gates stay closed.
+    pub(crate) fn close_all<'a>(
+        vrings: &'a [Arc<Self>],
+        deadline: Duration,
+    ) -> Result<Vec<ClosedVring<'a>>, (usize, Stuck)> {
+        let mut closing: Vec<_> = vrings.iter().map(|vring| vring.begin_to_close()).collect();
+        let in_use = closing.iter().filter(|ring| *ring.entrance == Entrance::InUse);
+        let gates: Vec<ControlGate> = in_use.map(|ring| ring.vring.control_gate()).collect();
+        if !gates.is_empty()
+            && let Err(stuck) = ControlGate::close_all(&gates, deadline)
+        {
+            let left = |ring: &ClosedVring<'_>| {
+                *ring.entrance == Entrance::Empty || ring.gate.close(Duration::ZERO).is_ok()
+            };
+            return Err((closing.iter().position(|ring| !left(ring)).unwrap_or(0), stuck));
+        }
+        closing.iter_mut().for_each(|ring| *ring.entrance = Entrance::Empty);
+        Ok(closing)
+    }
+
+    fn begin_to_close(&self) -> ClosedVring<'_> {
+        let entrance = lock(&self.control);
+        ClosedVring { vring: self, gate: self.control_gate(), entrance }
+    }
+
+    /// Control's end of the gate; only for whoever holds `control`.
+    fn control_gate(&self) -> ControlGate {
+        // SAFETY: the words live as long as self, and the caller serialises control.
+        unsafe { ControlGate::new(NonNull::from(&self.gate), self.fences) }
     }
 
     /// The next available entry to be taken: what `GET_VRING_BASE` answers. Exact while the gate is closed.
@@ -179,8 +225,7 @@ impl VringShared {
         if config.rings.avail_flags() & AVAIL_NO_INTERRUPT == 0 {
             *told = Some(base);
             if let Some(call) = &config.call {
-                // A full eventfd is a wake-up already.
-                let _ = nix::unistd::write(call, &1_u64.to_ne_bytes());
+                eal::eventfd::signal(call);
             }
         }
     }
@@ -209,7 +254,8 @@ impl VringShared {
 pub struct ClosedVring<'a> {
     vring: &'a VringShared,
     gate: ControlGate,
-    _serial: MutexGuard<'a, ()>,
+    /// Serialises control.
+    entrance: MutexGuard<'a, Entrance>,
 }
 
 impl ClosedVring<'_> {
@@ -219,17 +265,19 @@ impl ClosedVring<'_> {
             self.vring.progress.base.store(config.base, Ordering::Release);
         }
         self.vring.broken.store(0, Ordering::Relaxed);
-        self.vring.progress.unconfirmed.store(false, Ordering::Relaxed);
+        // Whoever was to be woken under the old configuration may not have been: asking once more costs one wake-up at most.
+        self.vring.progress.unconfirmed.store(config.is_some(), Ordering::Relaxed);
         // SAFETY: the gate is closed and the poller outside, so nobody reads; control is serialised.
         let old = unsafe { self.vring.config.get().replace(config) };
         drop(old);
     }
 
     /// Lets the poller in, if there is a configuration.
-    pub fn open(self) {
+    pub fn open(mut self) {
         // SAFETY: the gate is closed and control is serialised, so nobody writes.
         let config = unsafe { &*self.vring.config.get() };
         if config.is_some() {
+            *self.entrance = Entrance::InUse;
             self.gate.open();
         }
     }
@@ -269,5 +317,35 @@ impl Claim {
 impl Drop for Claim {
     fn drop(&mut self) {
         *lock(&self.0.claimed) = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::MockDriver;
+    use eal::gate::Entry;
+
+    #[test]
+    fn closing_several_names_the_ring_that_is_still_polled() {
+        let driver = MockDriver::new(8, Features::VERSION_1, 0).unwrap();
+        let idle = VringShared::new(0, FenceMode::register());
+        let vrings = [idle, driver.vring().unwrap(), driver.vring().unwrap()];
+        let mut poller = vrings[2].claim("test").unwrap().poller_gate();
+        let Entry::Changed(inside) = poller.enter() else { panic!("the gate is open") };
+        let Err((place, _)) = VringShared::close_all(&vrings, Duration::from_millis(1)) else {
+            panic!("a poller is inside")
+        };
+        assert_eq!(place, 2);
+        drop(inside);
+        assert!(matches!(poller.enter(), Entry::Closed));
+        let closed = VringShared::close_all(&vrings, Duration::from_secs(5)).unwrap();
+        assert_eq!(closed.len(), 3);
+        drop(closed);
+        // A gate that is known to be empty is closed as before, and an opened one has to be closed again.
+        let again = vrings[2].close(Duration::ZERO).unwrap();
+        again.open();
+        let Entry::Changed(_inside) = poller.enter() else { panic!("the gate is open again") };
+        assert!(vrings[2].close(Duration::ZERO).is_err());
     }
 }

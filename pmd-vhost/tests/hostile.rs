@@ -155,7 +155,14 @@ fn every_message_is_answered_by_its_rule() {
             // With a body of zeros these are well formed and still wrong.
             let wrong = matches!(
                 request,
-                Some(Request::SetMemTable | Request::SetVringNum | Request::NetSetMtu)
+                Some(
+                    Request::SetMemTable
+                        | Request::SetVringNum
+                        | Request::NetSetMtu
+                        // Their descriptor is no eventfd.
+                        | Request::SetVringCall
+                        | Request::SetVringErr
+                )
             );
             let may_nack = need_reply && reply_ack && request != Some(Request::GetMaxMemSlots);
             let expected = match (supported && !wrong, native) {
@@ -556,5 +563,54 @@ fn random_messages_do_no_harm() {
             Ok(())
         })
         .unwrap();
+    bench.assert_alive();
+}
+
+#[test]
+fn only_eventfds_are_written_to() {
+    let service = Service::start().unwrap();
+    let bench = Bench::new(&service, 1);
+    let mut front = FrontEnd::connect(&bench.path);
+    front.start(1);
+    let (_reader, pipe) = nix::unistd::pipe().unwrap();
+    let file = front.memory.file.try_clone().unwrap();
+    for request in [Request::SetVringCall, Request::SetVringErr] {
+        for fd in [pipe.as_fd(), file.as_fd()] {
+            assert_eq!(front.ack(request, &support::fd_word(1, false), &[fd]), 1, "{request:?}");
+        }
+    }
+}
+
+#[test]
+fn a_full_call_event_that_blocks_holds_nobody_up() {
+    use nix::sys::eventfd::{EfdFlags, EventFd};
+    let service = Service::start().unwrap();
+    let bench = Bench::new(&service, 1);
+    let mut front = FrontEnd::connect(&bench.path);
+    front.start(1);
+    let full = || {
+        // The peer made it; that it blocks is a property that both sides share.
+        let event = EventFd::from_flags(EfdFlags::EFD_CLOEXEC).unwrap();
+        event.write(u64::MAX - 1).unwrap();
+        event
+    };
+    let (call, error) = (full(), full());
+    front.set(Request::SetVringCall, &support::fd_word(1, false), &[call.as_fd()]);
+    front.set(Request::SetVringErr, &support::fd_word(1, false), &[error.as_fd()]);
+    nix::fcntl::fcntl(&call, nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::empty())).unwrap();
+    nix::fcntl::fcntl(&error, nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::empty())).unwrap();
+    let mut dequeue = bench.dequeue(0);
+    front.send(1, &[1; 60]);
+    let (done, wait) = std::sync::mpsc::channel();
+    std::thread::spawn(move || done.send((receive(&mut dequeue), dequeue)).unwrap());
+    let (got, mut dequeue) = wait.recv_timeout(Duration::from_secs(10)).expect("the poller waits");
+    assert_eq!(got, [vec![1; 60]]);
+    // The control thread has to tell of a broken ring.
+    front.rings[1].ptrs.publish_avail(RING + 2);
+    assert!(receive(&mut dequeue).is_empty());
+    let broke = |event| matches!(event, pmd_vhost::DeviceEvent::RingBroken { index: 1, .. });
+    eventually("the event", || std::iter::from_fn(|| bench.events.try_next()).any(broke));
+    drop((dequeue, front));
+    eventually("gone", || !bench.device().is_connected());
     bench.assert_alive();
 }

@@ -78,8 +78,7 @@ impl Ring {
     pub(super) fn tell_broken(&mut self) {
         self.told_broken = true;
         if let Some(error) = &self.error {
-            // A full counter tells as much.
-            let _ = nix::unistd::write(error, &1_u64.to_ne_bytes());
+            eal::eventfd::signal(error);
         }
     }
 

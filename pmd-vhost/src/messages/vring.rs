@@ -1,9 +1,8 @@
 //! Rings: size, addresses, index, events, start, stop.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use virtio::layout::MAX_RING_SIZE;
 use virtio::vhost_user::{Incoming, VringAddr, VringFd, VringState};
 
@@ -93,7 +92,7 @@ pub(super) fn set_kick(device: &mut Device, message: &mut Incoming) -> Result<An
 pub(super) fn set_call(device: &mut Device, message: &mut Incoming) -> Result<Answer, Refusal> {
     let (index, fd) = event(message)?;
     let ring = ring(device, index)?;
-    ring.call = fd.map(non_blocking).transpose()?.map(Arc::new);
+    ring.call = fd.map(eventfd).transpose()?.map(Arc::new);
     Ok(Answer::Done)
 }
 
@@ -101,14 +100,11 @@ pub(super) fn set_call(device: &mut Device, message: &mut Incoming) -> Result<An
 pub(super) fn set_err(device: &mut Device, message: &mut Incoming) -> Result<Answer, Refusal> {
     let (index, fd) = event(message)?;
     let ring = ring(device, index)?;
-    ring.error = fd.map(non_blocking).transpose()?;
+    ring.error = fd.map(eventfd).transpose()?;
     Ok(Answer::Done)
 }
 
-/// Makes writing to a peer's event return at once, however full the peer lets it get.
-fn non_blocking(fd: OwnedFd) -> Result<OwnedFd, Refusal> {
-    let flags = fcntl(fd.as_fd(), FcntlArg::F_GETFL).map_err(|_| Refusal::Value)?;
-    let flags = OFlag::from_bits_retain(flags) | OFlag::O_NONBLOCK;
-    fcntl(fd.as_fd(), FcntlArg::F_SETFL(flags)).map_err(|_| Refusal::Value)?;
-    Ok(fd)
+/// Refuses what is not an eventfd: only of those is it known that a write need not wait for the peer.
+fn eventfd(fd: OwnedFd) -> Result<OwnedFd, Refusal> {
+    if eal::eventfd::is_eventfd(&fd) { Ok(fd) } else { Err(Refusal::NotAnEvent) }
 }

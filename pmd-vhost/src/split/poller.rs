@@ -5,7 +5,7 @@
     reason = "takes over configuration inside the gate; writes an eventfd that control keeps open"
 )]
 
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::sync::atomic::{Ordering, fence};
 
 use virtio::layout::{AVAIL_NO_INTERRUPT, USED_NO_NOTIFY, UsedElement};
@@ -128,10 +128,9 @@ impl Ring {
     #[cold]
     fn notify(&self, shared: &VringShared) {
         if let Some(fd) = self.call {
-            let one = 1u64.to_ne_bytes();
-            // SAFETY: the buffer is 8 bytes; control keeps the descriptor open while the gate is open. A full eventfd is a
-            // wake-up already, so the result does not matter.
-            let _ = unsafe { libc::write(fd, one.as_ptr().cast(), one.len()) };
+            // SAFETY: control keeps the descriptor open while the gate is open.
+            let call = unsafe { BorrowedFd::borrow_raw(fd) };
+            eal::eventfd::signal(call);
             shared.counters.notifications.add(1);
         }
     }
