@@ -14,11 +14,14 @@
 //! up        = both rings of the first pair run
 //! ```
 
+use std::fmt::Display;
+use std::slice;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use eal::gate::FenceMode;
+use log::Level;
 use virtio::Features;
 use virtio::vhost_user::ProtocolFeatures;
 
@@ -27,17 +30,16 @@ use crate::events::{DeviceEvent, EventSink};
 use crate::guest_memory::GuestMemory;
 use crate::vring::{ClosedVring, VringConfig, VringShared};
 
+mod chatter;
 mod ring;
 
+use chatter::{Chatter, Line};
 pub(crate) use ring::{Ring, is_aligned, translate};
 
 /// Device status bit: negotiation of features is complete (virtio 1.2, 2.1).
 pub(crate) const STATUS_FEATURES_OK: u8 = 8;
 /// Device status bit: the driver is ready (virtio 1.2, 2.1).
 const STATUS_DRIVER_OK: u8 = 4;
-
-/// Warnings that one connection may cause.
-const WARNINGS_MAX: u32 = 8;
 
 /// What stays when front-ends come and go.
 pub(crate) struct Slot {
@@ -53,9 +55,25 @@ pub(crate) struct Slot {
     pub(crate) features: AtomicU64,
     /// The guest's MTU, 0 while it was not told.
     pub(crate) mtu: AtomicU16,
+    chatter: Chatter,
 }
 
 impl Slot {
+    /// Logs what a front-end brought about; however many come and whatever they do, they cannot fill the log.
+    pub(crate) fn log(&self, level: Level, what: impl Display) {
+        let level = match self.chatter.admit(Instant::now()) {
+            Line::Free => level,
+            Line::Last => {
+                let path = self.config.path.display();
+                log::log!(target: LOG_TARGET, level, "({path}) {what} (further messages of this minute are logged at debug level)");
+                return;
+            }
+            Line::Beyond => Level::Debug,
+        };
+        let path = self.config.path.display();
+        log::log!(target: LOG_TARGET, level, "({path}) {what}");
+    }
+
     /// A slot without front-end, all gates closed.
     pub(crate) fn new(
         config: DeviceConfig,
@@ -72,6 +90,7 @@ impl Slot {
             connected: AtomicBool::new(false),
             features: AtomicU64::new(0),
             mtu: AtomicU16::new(0),
+            chatter: Chatter::default(),
         })
     }
 }
@@ -104,8 +123,8 @@ pub(crate) struct Device {
     rings: Vec<Ring>,
     /// Memory that is no longer used, for a thread that may take its time to unmap it.
     retired: Vec<Arc<GuestMemory>>,
-    /// Warnings that this front-end has caused.
-    warnings: u32,
+    /// It was logged that the front-end could cut its memory short.
+    told_unsealed: bool,
 }
 
 impl Device {
@@ -120,7 +139,7 @@ impl Device {
             memory: None,
             rings: slot.vrings.iter().map(|_| Ring::default()).collect(),
             retired: Vec::new(),
-            warnings: 0,
+            told_unsealed: false,
             slot,
         }
     }
@@ -191,13 +210,9 @@ impl Device {
         self.slot.sink.send(DeviceEvent::Mtu(mtu));
     }
 
-    /// Logs what the front-end did wrong; a front-end cannot fill the log with it.
-    pub(crate) fn complain(&mut self, what: &dyn std::fmt::Display) {
-        self.warnings = self.warnings.saturating_add(1);
-        let level =
-            if self.warnings <= WARNINGS_MAX { log::Level::Warn } else { log::Level::Debug };
-        let path = self.slot.config.path.display();
-        log::log!(target: LOG_TARGET, level, "({path}) {what}");
+    /// Logs what the front-end did wrong.
+    pub(crate) fn complain(&self, what: &dyn Display) {
+        self.slot.log(Level::Warn, what);
     }
 
     pub(crate) fn memory(&self) -> Option<&Arc<GuestMemory>> {
@@ -206,6 +221,11 @@ impl Device {
 
     /// Replaces the memory table; the gates of all rings are closed.
     pub(crate) fn set_memory(&mut self, memory: Option<Arc<GuestMemory>>) {
+        let unsealed = memory.as_ref().is_some_and(|memory| !memory.is_sealed());
+        if unsealed && !std::mem::replace(&mut self.told_unsealed, true) {
+            let text = "the front-end could cut its memory short: its file is not sealed";
+            self.slot.log(Level::Info, text);
+        }
         self.retired.extend(std::mem::replace(&mut self.memory, memory));
     }
 
@@ -226,31 +246,27 @@ impl Device {
         self.rings.iter().any(|ring| ring.running)
     }
 
-    /// Closes the gates of `affected` rings and notes how far their pollers came. All together take at most `patience`
-    /// (a little more when there are many rings).
+    /// Closes the gates of `affected` rings and notes how far their pollers came and which rings broke. Waits at most
+    /// `patience` for all together.
     pub(crate) fn close_rings<'s>(
         &mut self,
         slot: &'s Slot,
         affected: Affected,
         patience: Duration,
     ) -> Result<Closed<'s>, Stuck> {
-        let range = match affected {
-            Affected::None => 0..0,
-            Affected::One(ring) => ring..ring.saturating_add(1),
-            Affected::All => 0..self.rings.len(),
+        let (first, vrings) = match affected {
+            Affected::None => (0, &[][..]),
+            Affected::One(ring) => (ring, slot.vrings.get(ring).map_or(&[][..], slice::from_ref)),
+            Affected::All => (0, &slot.vrings[..]),
         };
-        let deadline = std::time::Instant::now() + patience;
-        let mut closed = Vec::with_capacity(range.len());
-        for ring in range {
-            let Some(vring) = slot.vrings.get(ring) else { continue };
-            let left = deadline.saturating_duration_since(std::time::Instant::now());
-            let guard = vring.close(left).map_err(|_| Stuck { ring })?;
-            if let Some(state) = self.rings.get_mut(ring) {
-                state.note_progress(vring);
-            }
-            closed.push((ring, guard));
+        let closed = VringShared::close_all(vrings, patience)
+            .map_err(|(place, _)| Stuck { ring: first + place })?;
+        for (state, vring) in self.rings.iter_mut().skip(first).zip(vrings) {
+            state.note_progress(vring);
         }
-        Ok(closed)
+        // Before a message can start a broken ring again.
+        self.report_broken();
+        Ok((first..).zip(closed).collect())
     }
 
     /// Decides for each closed ring whether it runs, and opens its gate if it does. Then sees whether the link changed.
@@ -292,6 +308,8 @@ impl Device {
 
     fn note_running(&mut self, index: usize, running: bool) {
         let Some(ring) = self.rings.get_mut(index) else { return };
+        // Whom the clock woke may have been another one.
+        ring.told_base = None;
         if ring.running != running {
             ring.running = running;
             self.slot.sink.send(DeviceEvent::Ring { index, running });
@@ -312,10 +330,18 @@ impl Device {
     /// What the clock asks for: wakes drivers that a poller may have left asleep, and reports broken rings. No gate of the
     /// device is held.
     pub(crate) fn watch(&mut self) {
+        self.relieve_pollers();
         for (ring, vring) in self.rings.iter_mut().zip(&self.slot.vrings) {
             vring.wake_unconfirmed(&mut ring.told_base);
         }
         self.report_broken();
+    }
+
+    /// Lets out pollers that wait because a hostile front-end keeps its call event full.
+    pub(crate) fn relieve_pollers(&self) {
+        for call in self.rings.iter().filter_map(|ring| ring.call.as_ref()) {
+            eal::eventfd::relieve(call);
+        }
     }
 
     /// Reports rings that their pollers took out of service since the last call.
@@ -323,8 +349,9 @@ impl Device {
         for (index, (ring, vring)) in self.rings.iter_mut().zip(&self.slot.vrings).enumerate() {
             if let Some(reason) = vring.broken().filter(|_| !ring.told_broken) {
                 ring.tell_broken();
-                let (path, text) = (self.slot.config.path.display(), reason.text());
-                log::warn!(target: LOG_TARGET, "({path}) ring {index} is out of service: {text}");
+                let text = reason.text();
+                let text = format_args!("ring {index} is out of service: {text}");
+                self.slot.log(Level::Warn, text);
                 self.slot.sink.send(DeviceEvent::RingBroken { index, reason });
             }
         }
@@ -332,7 +359,6 @@ impl Device {
 
     /// Forgets everything that the front-end had set; the gates of all rings are closed.
     pub(crate) fn finish(&mut self, closed: Closed<'_>) {
-        self.report_broken();
         self.rings
             .iter_mut()
             .for_each(|ring| *ring = Ring { running: ring.running, ..Ring::default() });

@@ -2,7 +2,6 @@
 
 use virtio::vhost_user::{Incoming, MemoryTable};
 
-use crate::config::LOG_TARGET;
 use crate::device::Device;
 use crate::guest_memory::{GuestMemory, RegionSpec};
 use crate::refusal::Refusal;
@@ -26,10 +25,6 @@ pub(super) fn set_mem_table(
         device.complain(&error);
         Refusal::Memory
     })?;
-    if !memory.is_sealed() {
-        let path = device.slot().config.path.display();
-        log::info!(target: LOG_TARGET, "({path}) the front-end could cut its memory short: its file is not sealed");
-    }
     device.set_memory(Some(memory));
     Ok(Answer::Done)
 }

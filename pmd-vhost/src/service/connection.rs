@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
+use log::Level;
 use virtio::vhost_user::{Incoming, ProtocolFeatures};
 
 use crate::Error;
@@ -55,7 +56,11 @@ impl Connection {
     pub(crate) fn perform(&mut self, work: Work, patience: Duration) -> Outcome {
         let slot = self.device.slot().clone();
         let affected = match &work {
-            Work::Message(message) => messages::affected(message),
+            Work::Message(message) => match admit(message, &self.device) {
+                Ok(_) => messages::affected(message),
+                // Pollers are not disturbed for it.
+                Err(_) => Affected::None,
+            },
             Work::Activate(..) | Work::HangUp(_) => Affected::All,
         };
         let closed = match self.device.close_rings(&slot, affected, patience) {
@@ -81,7 +86,7 @@ impl Connection {
                 Outcome::Done
             }
             Work::HangUp(end) => {
-                log::info!(target: crate::config::LOG_TARGET, "({}) connection closed: {end}", slot.config.path.display());
+                slot.log(Level::Info, format_args!("connection closed: {end}"));
                 self.device.finish(closed);
                 Outcome::Finished
             }
