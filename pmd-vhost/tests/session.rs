@@ -352,9 +352,10 @@ fn a_driver_that_changes_its_mind_is_woken_though_nobody_polls() {
     front.start(1);
     let call =
         nix::sys::eventfd::EventFd::from_flags(nix::sys::eventfd::EfdFlags::EFD_NONBLOCK).unwrap();
+    // Before the event: a driver that wants wake-ups may get one for the asking when its event changes.
+    front.rings[1].ptrs.set_avail_flags(AVAIL_NO_INTERRUPT);
     front.set(Request::SetVringCall, &support::fd_word(1, false), &[call.as_fd()]);
     let mut dequeue = bench.dequeue(0);
-    front.rings[1].ptrs.set_avail_flags(AVAIL_NO_INTERRUPT);
     front.send(1, &[1; 60]);
     assert_eq!(receive(&mut dequeue).len(), 1);
     std::thread::sleep(Duration::from_millis(250));
@@ -387,6 +388,88 @@ fn memory_stays_mapped_until_a_poller_has_left_even_if_all_else_is_gone() {
     drop(service);
     // The poller now copies its packet: the bytes must still be there.
     assert_eq!(held.leave(), vec![7; 1000]);
+}
+
+#[test]
+fn a_connection_that_a_worker_has_is_hung_up_when_the_service_ends() {
+    let service = Service::start().unwrap();
+    let bench = Bench::new(&service, 1);
+    let mut front = FrontEnd::connect(&bench.path);
+    front.start(1);
+    let dequeue = bench.dequeue(0);
+    front.send(1, &[1; 60]);
+    let poller = Held::enter(dequeue);
+    // A message for which the poller is waited for, and which leaves the ring running.
+    let on = VringState { index: 1, num: 1 }.to_bytes();
+    let flags = virtio::vhost_user::HeaderFlags::REQUEST_NEED_REPLY;
+    front.raw(Request::SetVringEnable as u32, flags, &on, &[]).unwrap();
+    assert!(front.answer(Duration::from_millis(100)).is_err(), "the answer waits for the poller");
+    let ending = std::thread::spawn(move || drop(service));
+    std::thread::sleep(Duration::from_millis(100));
+    let packet = poller.leave();
+    assert_eq!(packet, [1; 60]);
+    ending.join().unwrap();
+    assert!(!bench.device().is_connected() && !bench.device().is_up());
+    let last = std::iter::from_fn(|| bench.events.try_next()).last();
+    assert_eq!(last, Some(DeviceEvent::Disconnected));
+    front.send(1, &[2; 60]);
+    assert!(receive(&mut bench.dequeue(0)).is_empty(), "nobody reaches the memory any more");
+}
+
+#[test]
+fn a_message_that_is_refused_does_not_wait_for_pollers() {
+    let service = Service::start().unwrap();
+    let bench = Bench::new(&service, 1);
+    let mut front = FrontEnd::connect(&bench.path);
+    front.start(1);
+    let dequeue = bench.dequeue(0);
+    front.send(1, &[1; 60]);
+    let poller = Held::enter(dequeue);
+    for request in [Request::SetStatus, Request::SetVringEnable, Request::SetFeatures] {
+        assert_eq!(front.ack(request, &[1], &[]), 1, "{request:?} of one byte");
+    }
+    assert_eq!(poller.leave(), [1; 60]);
+}
+
+#[test]
+fn a_break_is_reported_even_if_a_message_follows_at_once() {
+    let service = Service::start().unwrap();
+    let bench = Bench::new(&service, 1);
+    let mut front = FrontEnd::connect(&bench.path);
+    front.start(1);
+    let mut dequeue = bench.dequeue(0);
+    let broken = || {
+        let events = std::iter::from_fn(|| bench.events.try_next());
+        events.filter(|event| matches!(event, DeviceEvent::RingBroken { index: 1, .. })).count()
+    };
+    for round in 0..5 {
+        front.rings[1].ptrs.publish_avail(RING + 1);
+        assert!(receive(&mut dequeue).is_empty());
+        // Starting it forgives, sooner than the clock would have noticed.
+        let kick = support::event();
+        front.set(Request::SetVringKick, &support::fd_word(1, false), &[kick.as_fd()]);
+        front.rings[1].ptrs.publish_avail(0);
+        assert_eq!(broken(), 1, "round {round}");
+    }
+    front.send(1, &[1; 60]);
+    assert_eq!(receive(&mut dequeue), [vec![1; 60]]);
+}
+
+#[test]
+fn a_wake_up_is_not_lost_when_the_call_event_changes() {
+    let service = Service::start().unwrap();
+    let bench = Bench::new(&service, 1);
+    let mut front = FrontEnd::connect(&bench.path);
+    front.start(1);
+    let mut dequeue = bench.dequeue(0);
+    front.rings[1].ptrs.set_avail_flags(virtio::layout::AVAIL_NO_INTERRUPT);
+    front.send(1, &[1; 60]);
+    assert_eq!(receive(&mut dequeue), [vec![1; 60]]);
+    front.rings[1].ptrs.set_avail_flags(0);
+    let call =
+        nix::sys::eventfd::EventFd::from_flags(nix::sys::eventfd::EfdFlags::EFD_NONBLOCK).unwrap();
+    front.set(Request::SetVringCall, &support::fd_word(1, false), &[call.as_fd()]);
+    eventually("the wake-up", || call.read().is_ok());
 }
 
 /// A poller that is inside a burst until told to go on.

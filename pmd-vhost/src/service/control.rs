@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, SyncSender};
 use std::time::{Duration, Instant};
 
+use log::Level;
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use virtio::vhost_user::WireError;
@@ -93,7 +94,9 @@ impl Control {
     /// Until the next thing that has to be done without an event.
     fn timeout(&self) -> EpollTimeout {
         let watch = self.anyone_connected().then_some(self.watch_at);
-        let next = self.endpoints.values().filter_map(Endpoint::deadline).chain(watch).min();
+        let stranded = self.workers.is_stranded().then_some(self.watch_at);
+        let timers = watch.into_iter().chain(stranded);
+        let next = self.endpoints.values().filter_map(Endpoint::deadline).chain(timers).min();
         let Some(next) = next else { return EpollTimeout::NONE };
         let left = next.saturating_duration_since(Instant::now());
         // Rounded up, so that the last fraction of a millisecond does not spin.
@@ -170,7 +173,7 @@ impl Control {
             log::warn!(target: LOG_TARGET, "({}) connection dropped: {error}", endpoint.path());
             return;
         }
-        log::info!(target: LOG_TARGET, "({}) new connection", endpoint.path());
+        endpoint.slot.log(Level::Info, "new connection");
         let device = Device::new(Arc::clone(&endpoint.slot));
         let (session, since) = (Session::new(stream), Instant::now());
         let connection = Connection { session, device, generation: self.generation, since };
@@ -314,6 +317,7 @@ impl Control {
         let watch = now >= self.watch_at;
         if watch {
             self.watch_at = now + WATCH;
+            self.workers.rescue();
         }
         let ids: Vec<u32> = self.endpoints.keys().copied().collect();
         for id in ids {
@@ -324,7 +328,7 @@ impl Control {
     fn on_time_of(&mut self, id: u32, now: Instant, watch: bool) {
         let Some(endpoint) = self.endpoints.get_mut(&id) else { return };
         if endpoint.next.as_ref().is_some_and(|(_, until)| now >= *until) {
-            log::warn!(target: LOG_TARGET, "({}) a second front-end was refused: one is connected", endpoint.path());
+            endpoint.slot.log(Level::Warn, "a second front-end was refused: one is connected");
             endpoint.next = None;
         }
         if let Seat::Here(connection) = &mut endpoint.seat {
@@ -378,8 +382,16 @@ impl Control {
             }
             self.perform(id, Work::HangUp(End::Removed));
         }
-        // Waits for what workers still have, so that the connections they bring back are dropped with the mailbox.
+        // Waits for what workers still have.
         drop(self.workers);
+        for command in self.commands.try_iter() {
+            if let Command::Returned(Returned { mut connection, outcome, .. }) = command
+                && !matches!(outcome, Outcome::Finished)
+            {
+                // Of a poller that is still inside the gates stay closed, and what it can reach stays mapped.
+                let _ = connection.perform(Work::HangUp(End::Removed), INLINE_PATIENCE);
+            }
+        }
         drop(self.endpoints);
     }
 }
