@@ -4,6 +4,9 @@
 //! hands over, on a socket in a private folder. Packets are put into the loop once and forwarded by both ends until the end;
 //! then they are collected and counted, so that *lost* is what was really not found.
 
+mod end;
+mod error;
+mod folder;
 mod keys;
 mod rig;
 mod table;
@@ -17,8 +20,9 @@ use crate::cli::Options;
 use crate::output::Output;
 use crate::signals::Signals;
 use crate::warn_user;
+use error::Error;
 use keys::Keys;
-use rig::{Error, Rig};
+use rig::Rig;
 use table::{Outcome, Table};
 
 /// How often the table is drawn.
