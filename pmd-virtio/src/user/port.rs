@@ -341,6 +341,12 @@ impl EthDev for Port {
         self.args.mac
     }
 
+    /// What DPDK's port says: promiscuous mode is set over the control queue, which it emulates with several queue pairs only.
+    /// No frame is ever filtered.
+    fn promiscuous(&self) -> bool {
+        self.args.queue_pairs > 1
+    }
+
     fn mtu(&self) -> u16 {
         self.mtu
     }
