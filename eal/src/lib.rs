@@ -69,6 +69,6 @@ pub use eal::Eal;
 pub use error::Error;
 pub use gate::FenceMode;
 pub use lcore::LcoreMap;
-pub use mem::{Extent, FileKind, LocalContext, Memory, WeakMemory};
+pub use mem::{Allocation, Extent, FileKind, LocalContext, Memory, WeakMemory};
 pub use prefetch::prefetch;
 pub use process::OwnerId;

@@ -26,6 +26,7 @@
 //! # }
 //! ```
 
+mod allocation;
 pub(crate) mod backing;
 mod choice;
 mod extents;
@@ -39,6 +40,7 @@ mod zones;
 
 use std::fmt;
 
+pub use allocation::Allocation;
 pub use local::LocalContext;
 pub use memory::{InUseCheck, Memory, WeakMemory};
 pub(crate) use startup::Invitation;
@@ -61,7 +63,8 @@ impl fmt::Display for FileKind {
     }
 }
 
-/// A run of bytes in one of the files: where it lies in every process.
+/// A run of bytes in one of the files: where it lies in every process. Knowing a place is not holding it; what is held is
+/// an [`Allocation`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Extent {
     /// Which file.

@@ -13,7 +13,7 @@ use super::backing::{Backing, BackingKind, HUGE_PAGE_BYTES, SMALL_PAGE_BYTES};
 use super::choice::huge_pages_missing;
 use super::extents::{Extents, align_up};
 use super::memory::{Memory, lock};
-use super::{Extent, FileKind};
+use super::{Allocation, Extent, FileKind};
 
 /// Ordinary pages are mapped in steps of at least this many bytes; only touched pages cost memory.
 const STEP_BYTES: u64 = 32 << 20;
@@ -25,7 +25,7 @@ impl Memory {
     ///
     /// [`Error::PrimaryOnly`] in a secondary, [`Error::Extent`] for a length of 0 or an alignment that is no
     /// power of two, [`Error::Reservation`] when the file is full, [`Error::HugePages`] when pages run out.
-    pub fn alloc(&self, file: FileKind, len: u64, align: u64) -> Result<Extent, Error> {
+    pub fn alloc(&self, file: FileKind, len: u64, align: u64) -> Result<Allocation, Error> {
         self.primary_only()?;
         if len == 0 || !align.is_power_of_two() {
             return Err(Error::Extent { len, align });
@@ -41,13 +41,18 @@ impl Memory {
         if taken.used_bytes > 0 {
             self.clear(file, taken.offset, taken.used_bytes);
         }
-        Ok(Extent { file, offset: taken.offset, len })
+        let extent = Extent { file, offset: taken.offset, len };
+        Ok(Allocation::new(extent, self.unique()))
     }
 
-    /// Gives an extent back. In a secondary, or for an extent that is free already, only an error is logged.
-    pub fn free(&self, extent: Extent) {
-        if !self.is_primary() || !self.space(extent.file).give(extent.offset, extent.len) {
-            log::error!(target: "eal", "extent {extent:?} cannot be given back: it is not held here");
+    /// Gives an extent back. For one of another memory only an error is logged.
+    ///
+    /// Pointers into it must not be used from here on.
+    pub fn free(&self, allocation: Allocation) {
+        let extent = allocation.extent();
+        let ours = allocation.mapping() == self.unique();
+        if !ours || !self.space(extent.file).give(extent.offset, extent.len) {
+            log::error!(target: "eal", "{extent:?} cannot be given back: it is not of this memory");
             return;
         }
         if !self.backing(extent.file).is_huge() {
@@ -67,16 +72,16 @@ impl Memory {
         file: FileKind,
         len: u64,
         align: u64,
-    ) -> Result<Extent, Error> {
+    ) -> Result<Allocation, Error> {
         self.primary_only()?;
         let _directory = lock(&self.inner.directory);
         self.header().zones.check_free(name)?;
-        let extent = self.alloc(file, len, align)?;
-        if let Err(error) = self.header().zones.insert(name, extent) {
-            self.free(extent);
+        let allocation = self.alloc(file, len, align)?;
+        if let Err(error) = self.header().zones.insert(name, allocation.extent()) {
+            self.free(allocation);
             return Err(error);
         }
-        Ok(extent)
+        Ok(allocation)
     }
 
     /// Finds a zone by name, in any process.
@@ -84,14 +89,18 @@ impl Memory {
         self.header().zones.lookup(name).filter(|extent| self.contains(extent))
     }
 
-    /// Takes a zone out of the directory and gives its extent back. Unknown names are ignored.
-    pub fn zone_free(&self, name: &str) {
+    /// Takes the zone `name` out of the directory and gives back its extent, which [`Memory::zone_create`] returned. Where
+    /// the two do not belong together only an error is logged.
+    pub fn zone_free(&self, name: &str, allocation: Allocation) {
         let _directory = lock(&self.inner.directory);
-        if self.is_primary()
-            && let Some(extent) = self.header().zones.remove(name)
-        {
-            self.free(extent);
+        let zones = &self.header().zones;
+        let ours = allocation.mapping() == self.unique();
+        if !ours || zones.lookup(name) != Some(allocation.extent()) {
+            log::error!(target: "eal", "{:?} is not the zone '{name}' and stays", *allocation);
+            return;
         }
+        zones.remove(name);
+        self.free(allocation);
     }
 
     /// Decides for good which pages the data file has, before it is handed to another process.

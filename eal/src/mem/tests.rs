@@ -37,9 +37,10 @@ fn extents_are_zero_also_when_used_again() {
     for len in [64, 5000, 3 * 4096, 1 << 20] {
         let first = memory.alloc(FileKind::Data, len, 64).unwrap();
         fill(&memory, &first, 0xff);
+        let place = first.extent();
         memory.free(first);
         let again = memory.alloc(FileKind::Data, len, 64).unwrap();
-        assert_eq!(again.offset, first.offset, "freed memory is used again first");
+        assert_eq!(again.offset, place.offset, "freed memory is used again first");
         assert!(contents(&memory, &again).iter().all(|&byte| byte == 0), "{len}");
     }
 }
@@ -47,16 +48,17 @@ fn extents_are_zero_also_when_used_again() {
 #[test]
 fn neighbours_survive_an_allocation_that_clears() {
     let memory = memory();
-    let extents: Vec<Extent> =
-        (0..3).map(|_| memory.alloc(FileKind::Private, 6000, 64).unwrap()).collect();
-    for extent in &extents {
+    let [before, between, after] =
+        [(); 3].map(|()| memory.alloc(FileKind::Private, 6000, 64).unwrap());
+    for extent in [&before, &between, &after] {
         fill(&memory, extent, 0x11);
     }
-    memory.free(extents[1]);
+    let place = between.extent();
+    memory.free(between);
     let again = memory.alloc(FileKind::Private, 6000, 64).unwrap();
-    assert_eq!(again, extents[1]);
-    for kept in [extents[0], extents[2]] {
-        assert!(contents(&memory, &kept).iter().all(|&byte| byte == 0x11));
+    assert_eq!(again.extent(), place);
+    for kept in [&before, &after] {
+        assert!(contents(&memory, kept).iter().all(|&byte| byte == 0x11));
     }
 }
 
@@ -92,13 +94,30 @@ fn impossible_requests_are_errors() {
 fn zones_are_found_by_name_until_freed() {
     let memory = memory();
     let zone = memory.zone_create("pool", FileKind::Private, 4096, 64).unwrap();
-    assert_eq!(memory.zone_lookup("pool"), Some(zone));
+    let place = zone.extent();
+    assert_eq!(memory.zone_lookup("pool"), Some(place));
     let taken = memory.zone_create("pool", FileKind::Private, 4096, 64).unwrap_err();
     assert!(taken.to_string().contains("taken"), "{taken}");
-    memory.zone_free("pool");
-    memory.zone_free("pool");
+    memory.zone_free("pool", zone);
     assert_eq!(memory.zone_lookup("pool"), None);
-    assert_eq!(memory.zone_create("other", FileKind::Private, 4096, 64).unwrap(), zone);
+    let other = memory.zone_create("other", FileKind::Private, 4096, 64).unwrap();
+    assert_eq!(other.extent(), place);
+}
+
+#[test]
+fn only_its_holder_gives_an_extent_back_and_only_to_its_memory() {
+    let (one, two) = (memory(), memory());
+    let mine = one.alloc(FileKind::Data, 4096, 64).unwrap();
+    let theirs = two.alloc(FileKind::Data, 4096, 64).unwrap();
+    assert_eq!(mine.extent(), theirs.extent(), "the same place in different files");
+    fill(&two, &theirs, 5);
+    two.free(mine);
+    let zone = two.zone_create("zone", FileKind::Data, 4096, 64).unwrap();
+    assert_ne!(zone.offset, theirs.offset, "what another memory handed out freed nothing");
+    let other = two.alloc(FileKind::Data, 4096, 64).unwrap();
+    two.zone_free("zone", other);
+    assert_eq!(two.zone_lookup("zone"), Some(zone.extent()), "a name is not enough");
+    assert!(contents(&two, &theirs).iter().all(|&byte| byte == 5));
 }
 
 #[test]

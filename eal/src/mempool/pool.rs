@@ -46,12 +46,18 @@ impl Mempool {
         let data_len = u64::from(config.size) * config.buffer_stride();
         let data = memory.alloc(FileKind::Data, data_len, 64)?;
         let zone = zone_name(name);
-        let placed = memory
-            .zone_create(&zone, FileKind::Private, layout.bytes as u64, 64)
-            .and_then(|private| place(memory, name, config, &layout, &private, &data));
-        match placed {
+        let private = match memory.zone_create(&zone, FileKind::Private, layout.bytes as u64, 64) {
+            Ok(private) => private,
+            Err(error) => {
+                memory.free(data);
+                return Err(error);
+            }
+        };
+        // Once the pool is placed, nobody holds its extents any more: it lives as long as the memory.
+        match place(memory, name, config, &layout, &private, &data) {
             Ok(at) => Ok(Self::open(memory, name, at)),
             Err(error) => {
+                memory.zone_free(&zone, private);
                 memory.free(data);
                 Err(error)
             }
@@ -374,7 +380,6 @@ fn place(
     data: &Extent,
 ) -> Result<NonNull<u8>, Error> {
     let Some((handle, first_record)) = handles(private, layout) else {
-        memory.zone_free(&zone_name(name));
         let problem = "the pool would lie beyond the 256 GiB that handles reach";
         return Err(Error::Name { name: name.to_owned(), problem });
     };

@@ -8,7 +8,7 @@ use std::sync::atomic::{Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use eal::mempool::Record;
-use eal::{Extent, FileKind, Memory};
+use eal::{Allocation, FileKind, Memory};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use pmd_core::mbuf::Meta;
 use pmd_core::{Error, QueueStats};
@@ -39,7 +39,7 @@ pub(crate) struct QueueShared {
     /// `None` in a process that was not given them.
     pub signals: Option<Arc<Signals>>,
     /// What to free; `None` where another process owns it.
-    extents: Option<(Extent, Extent)>,
+    extents: Option<(Allocation, Allocation)>,
     name: Option<String>,
     holder: Mutex<Option<String>>,
 }
@@ -263,7 +263,7 @@ impl Drop for QueueShared {
         }
         self.memory.free(ring);
         match &self.name {
-            Some(name) => self.memory.zone_free(name),
+            Some(name) => self.memory.zone_free(name, block),
             None => self.memory.free(block),
         }
     }
