@@ -2,6 +2,8 @@
 //! killed (SIGKILL) at 200 seeded instants: the pools are exact every time, its queues are claimed and polled again, and
 //! queue pair 0 loses nothing.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
