@@ -351,8 +351,7 @@ impl VirtQueue {
         fence(Ordering::SeqCst);
         if self.shared.rings.used_flags() & USED_NO_NOTIFY == 0 {
             *told = Some(avail);
-            // A full eventfd is a wake-up already.
-            let _ = self.signals.kick.write(1);
+            eal::eventfd::signal(&self.signals.kick);
         }
     }
 

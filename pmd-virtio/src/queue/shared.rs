@@ -2,7 +2,7 @@
 #![allow(unsafe_code, reason = "turns offsets of the window into pointers")]
 
 use std::fmt;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::ptr::NonNull;
 use std::sync::atomic::{Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -221,10 +221,7 @@ impl QueueShared {
     #[cold]
     pub fn wake(&self) {
         if let Some(kick) = self.kick() {
-            let one = 1u64.to_ne_bytes();
-            // SAFETY: the buffer is 8 bytes and the descriptor is open. A full eventfd is a wake-up already, so the result does
-            // not matter.
-            let _ = unsafe { libc::write(kick.as_raw_fd(), one.as_ptr().cast(), one.len()) };
+            eal::eventfd::signal(kick);
             add(&self.block().counters.kicks, 1);
         }
     }

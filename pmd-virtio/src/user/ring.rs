@@ -66,8 +66,7 @@ impl Ring {
 
     /// Tells the device to look: some start a ring at its first kick.
     pub(super) fn kick(&self) {
-        // A full counter means that the device has a kick to read already.
-        let _ = nix::unistd::write(self.queue.kick(), &1u64.to_ne_bytes());
+        eal::eventfd::signal(self.queue.kick());
     }
 
     /// The tick: see [`VirtQueue::wake_unconfirmed`].
