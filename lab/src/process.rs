@@ -132,6 +132,11 @@ impl Process {
         Ok(())
     }
 
+    /// Whether it has ended: its descriptors are closed then.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().is_ok_and(|status| status.is_some())
+    }
+
     /// Holds it where it is (SIGSTOP), or lets it go on.
     ///
     /// # Errors
@@ -221,6 +226,16 @@ impl Holdings {
         };
         Ok(Self { descriptors, mappings: maps.lines().filter(shared).count() })
     }
+}
+
+/// How long the threads of this process have been ready to run and had no CPU, in sum. Zero where the kernel does not count it.
+pub fn waited_for_cpu() -> Duration {
+    let tasks = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let waited = |task: std::fs::DirEntry| -> Option<u64> {
+        let stat = std::fs::read_to_string(task.path().join("schedstat")).ok()?;
+        stat.split_ascii_whitespace().nth(1)?.parse().ok()
+    };
+    Duration::from_nanos(tasks.filter_map(waited).sum())
 }
 
 /// Whether a program is there to be run.
