@@ -10,6 +10,7 @@ use support::{LONG, Program};
 use tempfile::TempDir;
 
 const PROMPT: &str = "testpmd> ";
+const LINK_EVENT: &str = "\nPort 0: link state change event\n";
 
 fn start(folder: &Path, cpu: usize, vdev: &str, options: &[&str]) -> Program {
     let lcores = format!("--lcores=0@{cpu},1@{cpu},2@{cpu}");
@@ -21,18 +22,20 @@ fn start(folder: &Path, cpu: usize, vdev: &str, options: &[&str]) -> Program {
 }
 
 /// What the console answers to `line`, without its echo and the next prompt.
+///
+/// A change of the link is told whenever it happens, also before the echo or behind the prompt: it is no part of the answer.
 fn ask(program: &mut Program, line: &str) -> String {
     let before = program.out().len();
     program.say(line);
+    let echo = format!("{line}\n");
     let begin = Instant::now();
     loop {
-        let answer = program.out()[before..].to_owned();
-        if let Some(text) = answer.strip_suffix(PROMPT)
-            && text.contains(&format!("{line}\n"))
-        {
-            return text.split_once('\n').unwrap().1.to_owned();
+        let said = program.out()[before..].replace(LINK_EVENT, "");
+        let answer = said.split_once(&echo).and_then(|(_, rest)| rest.split_once(PROMPT));
+        if let Some((answer, _)) = answer {
+            return answer.to_owned();
         }
-        assert!(begin.elapsed() < LONG, "no answer to {line}: {answer}\n{}", program.err());
+        assert!(begin.elapsed() < LONG, "no answer to {line}: {said}\n{}", program.err());
         std::thread::sleep(Duration::from_millis(5));
     }
 }
