@@ -124,7 +124,11 @@ fn ports(config: EalConfig, options: &Options, signals: &Signals, mut out: Outpu
         Err(Fatal { mut out, cause }) => return fail(&mut out, &cause),
     };
     let interrupted = || signals.arrived();
-    app.start_ports(console::Which::All, interrupted);
+    let started = app.start_ports(console::Which::All, interrupted);
+    if !started && !options.interactive {
+        // Nobody is there to mend it; the ports are closed as the app goes.
+        return fail(&mut app.out, "Start ports failed");
+    }
     app.tell_promiscuous();
     if options.interactive {
         if options.auto_start {

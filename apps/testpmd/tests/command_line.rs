@@ -82,6 +82,18 @@ fn devices_that_cannot_be_made() {
 }
 
 #[test]
+fn ports_that_cannot_start_end_it_without_a_console() {
+    let line = ["--lcores=0@0,1@0", "--in-memory", "--no-huge", "--vdev=net_vhost0,iface=no/dir/s"];
+    let (code, out, err) = run(&[&line[..], &["--"]].concat());
+    assert_eq!(code, Some(1), "{out}{err}");
+    let end = "EAL: Error - exiting with code: 1\n  Cause: Start ports failed\n";
+    assert!(err.ends_with(end) && err.contains("no/dir/s"), "{err}");
+    let (code, out, err) = run(&[&line[..], &["--", "-i"]].concat());
+    assert_eq!(code, Some(0), "{err}");
+    assert!(out.contains("testpmd> ") && err.contains("Start ports failed\n"), "{out}{err}");
+}
+
+#[test]
 fn one_lcore_cannot_forward() {
     let (code, _, err) = run(&["--lcores=0@0", "--in-memory", "--", "-i"]);
     assert_eq!(code, Some(1));
