@@ -10,6 +10,8 @@ use super::backing::{self, Backing, BackingKind, HUGE_PAGE_BYTES};
 const SYSFS: &str = "/sys";
 /// Fewer free huge pages than this are not worth it when nobody asked for an amount.
 const WORTHWHILE_BYTES: u64 = 64 << 20;
+/// What is advised when nobody asked for an amount.
+const ADVISED_BYTES: u64 = 1 << 30;
 /// The private file takes huge pages when this much stays free beside the data.
 const PRIVATE_BYTES: u64 = 32 << 20;
 
@@ -19,6 +21,8 @@ pub(super) struct Choice {
     pub private: BackingKind,
     pub data: BackingKind,
     policy: HugePolicy,
+    /// Bytes that were asked for, 0 when nobody said.
+    wanted_bytes: u64,
     /// Huge pages that were free at the start, in bytes.
     found_bytes: u64,
 }
@@ -34,7 +38,8 @@ impl Choice {
         };
         let spare = free_bytes.saturating_sub(wanted) >= PRIVATE_BYTES;
         let private = if spare { data.clone() } else { BackingKind::Plain };
-        Self { private, data, policy: policy.clone(), found_bytes: free_bytes }
+        let (wanted_bytes, found_bytes) = (wanted, free_bytes);
+        Self { private, data, policy: policy.clone(), wanted_bytes, found_bytes }
     }
 
     /// Decides by the pages that are free now.
@@ -48,7 +53,7 @@ impl Choice {
             if backing.is_huge() { BackingKind::HugeMemfd } else { BackingKind::Plain }
         };
         let (private, data) = (kind(private), kind(data));
-        Self { private, data, policy: HugePolicy::Auto, found_bytes: 0 }
+        Self { private, data, policy: HugePolicy::Auto, wanted_bytes: 0, found_bytes: 0 }
     }
 
     /// Whether ordinary pages may stand in for huge ones.
@@ -85,7 +90,7 @@ impl Choice {
         if self.policy == HugePolicy::Never {
             return format!("memory: 4 KiB pages (--no-huge), {seal}; about 18 % slower");
         }
-        let total = backing::total_huge_pages(Path::new(SYSFS)) + 512;
+        let total = self.advised_pages(backing::total_huge_pages(Path::new(SYSFS)));
         let found = match self.found_bytes >> 20 {
             0 => "no huge pages free".into(),
             some => format!("only {some} MiB of huge pages free"),
@@ -95,6 +100,23 @@ impl Choice {
              'sysctl -w vm.nr_hugepages={total}' changes that"
         )
     }
+
+    /// How many pages the machine has to set aside, of which it has `total` now, for what was asked for.
+    fn advised_pages(&self, total: u64) -> u64 {
+        let wanted = if self.wanted_bytes == 0 { ADVISED_BYTES } else { self.wanted_bytes };
+        let wanted = wanted.max(WORTHWHILE_BYTES).div_ceil(HUGE_PAGE_BYTES);
+        let taken = total.saturating_sub(self.found_bytes / HUGE_PAGE_BYTES);
+        taken.saturating_add(wanted).max(total)
+    }
+}
+
+/// A directory for huge pages that will not do, and what would.
+pub(super) fn bad_huge_dir(dir: &Path, error: &std::io::Error) -> Error {
+    Error::Configuration(format!(
+        "option --huge-dir: cannot make a file in '{}' ({error}); \
+         give a mounted hugetlbfs that this user may write to, or leave the option out",
+        dir.display()
+    ))
 }
 
 /// The error that says how many pages are missing.
@@ -127,6 +149,16 @@ mod tests {
         assert_eq!(auto(0, 64 * MIB).data, BackingKind::HugeMemfd);
         assert_eq!(auto(256 * MIB, 255 * MIB).data, BackingKind::Plain);
         assert_eq!(auto(256 * MIB, 256 * MIB).data, BackingKind::HugeMemfd);
+    }
+
+    #[test]
+    fn the_advice_covers_the_request_and_what_others_use() {
+        let pages = |wanted, free, total| auto(wanted, free).advised_pages(total);
+        assert_eq!(pages(100_000 * MIB, 0, 0), 50_000);
+        assert_eq!(pages(100_000 * MIB, 100 * MIB, 50), 50_000);
+        assert_eq!(pages(100_000 * MIB, 100 * MIB, 60), 50_010, "10 are used by others");
+        assert_eq!(pages(0, 0, 0), 512);
+        assert_eq!(pages(3 * MIB, 0, 7), 7 + 32);
     }
 
     #[test]

@@ -27,6 +27,7 @@
 //! ```
 
 mod allocation;
+mod available;
 pub(crate) mod backing;
 mod choice;
 mod extents;

@@ -9,6 +9,7 @@ use nix::fcntl::{FallocateFlags, fallocate};
 
 use crate::error::Error;
 
+use super::available::warn_of_shortage;
 use super::backing::{Backing, BackingKind, HUGE_PAGE_BYTES, SMALL_PAGE_BYTES};
 use super::choice::huge_pages_missing;
 use super::extents::{Extents, align_up};
@@ -120,6 +121,9 @@ impl Memory {
         }
         self.map_or_fall_back(file, done, end)?;
         self.committed(file).store(end, Ordering::Release);
+        if !self.backing(file).is_huge() {
+            warn_of_shortage(end - done);
+        }
         if file == FileKind::Data {
             self.header().generation.fetch_add(1, Ordering::AcqRel);
         }

@@ -14,7 +14,7 @@ use crate::process::{OwnerId, ProcessTable};
 
 use super::FileKind;
 use super::backing::{Backing, BackingKind, HUGE_PAGE_BYTES};
-use super::choice::Choice;
+use super::choice::{Choice, bad_huge_dir};
 use super::extents::align_up;
 use super::header::{HEADER_BYTES, Header, same};
 use super::memory::{Memory, Parts};
@@ -40,7 +40,10 @@ impl Memory {
         let window = reserve(config, page_bytes)?;
         let (private_len, data_len) = (window.len(FileKind::Private), window.len(FileKind::Data));
         let create = |kind: &BackingKind, len| {
-            Backing::create(kind, len).map_err(Error::io("create a memory file"))
+            Backing::create(kind, len).map_err(|error| match kind {
+                BackingKind::HugeFile(dir) => bad_huge_dir(dir, &error),
+                _ => Error::Io { action: "create a memory file", source: error },
+            })
         };
         let private = create_private(&choice.private, private_len, &window)?;
         let data = create(&choice.data, data_len)?;

@@ -1,0 +1,40 @@
+//! Whether the machine has as much memory as was just asked for: ordinary pages are taken when they are first touched, so asking for
+//! too many succeeds, and the kernel ends a process later.
+
+/// Warns when `asked_bytes` are more than the machine can give now.
+pub(super) fn warn_of_shortage(asked_bytes: u64) {
+    let meminfo = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    if let Some(line) = shortage(asked_bytes, &meminfo) {
+        log::warn!(target: "eal", "{line}");
+    }
+}
+
+/// What to say about `asked_bytes` on a machine that describes itself by `meminfo`; nothing when it has enough or does not say.
+fn shortage(asked_bytes: u64, meminfo: &str) -> Option<String> {
+    let value = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let kib: u64 = value.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    let (asked, available) = (asked_bytes >> 20, kib >> 10);
+    (asked > available).then(|| {
+        format!(
+            "memory: {asked} MiB asked for, {available} MiB available: the kernel may end this process when they are \
+             used; ask for at most {available} MiB (-m) or for fewer mbufs (--total-num-mbufs)"
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_more_than_there_is_is_worth_a_line() {
+        let meminfo = "MemTotal:       24684092 kB\nMemAvailable:    1048576 kB\nBuffers: 1 kB\n";
+        assert_eq!(shortage(1 << 30, meminfo), None);
+        let line = shortage(100_000 << 20, meminfo).unwrap();
+        assert!(line.contains("100000 MiB asked for, 1024 MiB available"), "{line}");
+        assert!(line.contains("at most 1024 MiB (-m)"), "{line}");
+        for text in ["", "MemTotal: 1 kB", "MemAvailable: many kB", "MemAvailable: 7"] {
+            assert_eq!(shortage(u64::MAX, text), None, "{text:?}");
+        }
+    }
+}
