@@ -60,6 +60,8 @@ pub(super) struct Machine {
     backoff: Backoff,
     /// The last complaint in the log; the same one is not made again.
     complaint: Option<String>,
+    /// It was told that nobody listens; once is enough until somebody does.
+    told_waiting: bool,
     /// A call of the app is being served, so what happens to the link is no news to it.
     pub in_call: bool,
     /// The port has gone; only the rings that a poller would not leave keep the thread alive.
@@ -79,6 +81,7 @@ impl Machine {
             rings: None,
             backoff: Backoff::new(),
             complaint: None,
+            told_waiting: false,
             in_call: false,
             abandoned: false,
         }
@@ -162,6 +165,7 @@ impl Machine {
         let socket = match self.set.endpoint.attempt() {
             Ok(Some(socket)) => socket,
             Ok(None) => {
+                self.tell_waiting();
                 self.peer = Peer::Away(Instant::now() + self.set.endpoint.retry());
                 return Ok(());
             }
@@ -208,6 +212,7 @@ impl Machine {
         }
         self.peer = Peer::Running { frontend, features, generation, since: Instant::now() };
         self.complaint = None;
+        self.told_waiting = false;
         self.link(true);
         Ok(())
     }
@@ -288,6 +293,16 @@ impl Machine {
     fn announce(&self, up: bool) {
         if !self.in_call {
             self.set.events.send(Event::Link(up));
+        }
+    }
+
+    /// Says once for whom a client waits. A server has said so when it began to listen.
+    fn tell_waiting(&mut self) {
+        if let Endpoint::Client(path) = &self.set.endpoint
+            && !std::mem::replace(&mut self.told_waiting, true)
+        {
+            let path = path.display();
+            log::info!(target: TARGET, "({path}) nobody listens yet; trying again");
         }
     }
 
