@@ -64,6 +64,10 @@ pub fn bring_up(
 fn probe(eal: &Eal, drivers: &DriverList, out: &mut Output) -> Result<Ports, String> {
     let mut ports = Ports::new();
     let mut failed = false;
+    if !eal.config().allow.is_empty() {
+        let named = eal.config().allow.join(", ");
+        warn_user!(out, "EAL: there are no PCI devices yet: --allow (-a) {named} changes nothing");
+    }
     for vdev in &eal.config().vdevs {
         let made = DevArgs::parse(vdev).and_then(|args| ports.attach(eal, drivers, &args));
         match made {
@@ -85,6 +89,10 @@ fn probe(eal: &Eal, drivers: &DriverList, out: &mut Output) -> Result<Ports, Str
     }
     if ports.is_empty() {
         warn_user!(out, "testpmd: No probed ethernet devices");
+        warn_user!(
+            out,
+            "testpmd: make one with --vdev, such as --vdev net_vhost0,iface=/tmp/vhost.sock, or try 'testpmd --loopback'"
+        );
     }
     Ok(ports)
 }
