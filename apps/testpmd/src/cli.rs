@@ -172,6 +172,16 @@ fn short(options: &mut Options, letter: char) -> Result<(), CliError> {
     Ok(())
 }
 
+/// The full name of the option that `typed` stands for, without its dashes; nothing when there is none.
+pub fn full_name(typed: &str) -> Option<&'static str> {
+    match typed.strip_prefix("--") {
+        Some(name) => find(name, typed).ok().map(|spec| spec.name),
+        None => ["interactive", "auto-start", "help"]
+            .into_iter()
+            .find(|name| typed.strip_prefix('-') == name.get(..1)),
+    }
+}
+
 /// The option that `name` stands for; `typed` is the whole word.
 fn find(name: &str, typed: &str) -> Result<&'static Spec, CliError> {
     if let Some(spec) = OPTIONS.iter().find(|spec| spec.name == name) {

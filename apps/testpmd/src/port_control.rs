@@ -38,7 +38,6 @@ impl App {
             } else if self.start_port(port) {
                 started.push(port);
             } else {
-                warn_user!(self.out, "Start ports failed");
                 return false;
             }
         }

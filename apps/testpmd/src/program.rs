@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use eal::{Eal, EalConfig};
+use eal::{Eal, EalConfig, ProcessType};
 use pmd_core::DriverList;
 
 use crate::cli::{self, CliError, Options};
@@ -68,15 +68,56 @@ impl From<CliError> for Problem {
 
 impl From<eal::Error> for Problem {
     fn from(error: eal::Error) -> Self {
+        let error = match &error {
+            eal::Error::UnknownOption { option, .. } => {
+                misplaced(option).unwrap_or_else(|| error.to_string())
+            }
+            _ => error.to_string(),
+        };
         let details = format!("EAL: {error}\nTry 'testpmd --help' for all options.\n");
         Self { details, cause: "Cannot init EAL: Invalid argument".into() }
     }
 }
 
+/// What to say about an option of the program that stands where the EAL's belong.
+fn misplaced(option: &str) -> Option<String> {
+    let place = match cli::full_name(option)? {
+        "loopback" => {
+            return Some(
+                "--loopback comes first and takes no EAL options; to give some, put it after '--': \
+                 testpmd [EAL options] -- --loopback"
+                    .into(),
+            );
+        }
+        "json" | "size" | "queues" => "'--loopback' or '--'",
+        _ => "'--'",
+    };
+    Some(format!("option '{option}' is no EAL option: it goes after {place}"))
+}
+
+/// Reads a line that begins with `--loopback`.
+fn loopback_options(args: Vec<OsString>) -> Result<Options, Problem> {
+    cli::parse(args.into_iter().skip(1)).map_err(|error| match &error {
+        CliError::Unknown { option, .. } if is_eal_option(option) => Problem {
+            details: format!(
+                "testpmd: '{option}' is an EAL option: --loopback in the first place takes no EAL options; to give some, \
+                 put it after '--': testpmd [EAL options] -- --loopback\n"
+            ),
+            cause: error.cause().to_owned(),
+        },
+        _ => error.into(),
+    })
+}
+
+fn is_eal_option(option: &str) -> bool {
+    let line = ["testpmd", option].map(OsString::from);
+    !matches!(eal::args::parse(line), Err(eal::Error::UnknownOption { .. }))
+}
+
 fn wanted(args: Vec<OsString>) -> Result<Wanted, Problem> {
     let first = args.get(1).map(|word| word.to_string_lossy().into_owned());
     if first.is_some_and(|word| word.starts_with("--loopback")) {
-        let options = cli::parse(args.into_iter().skip(1))?;
+        let options = loopback_options(args)?;
         return Ok(match options.help {
             true => Wanted::Help(usage::text("testpmd")),
             false => Wanted::Loopback { config: Box::new(quiet()), options: Box::new(options) },
@@ -112,6 +153,9 @@ pub fn drivers() -> DriverList {
 
 fn ports(config: EalConfig, options: &Options, signals: &Signals, mut out: Output) -> ExitCode {
     eal::logging::init(&config.log);
+    if config.process == ProcessType::Secondary {
+        return refuse_secondary(&mut out);
+    }
     let eal = match Eal::new(config) {
         Ok(eal) => eal,
         Err(error) => {
@@ -119,6 +163,9 @@ fn ports(config: EalConfig, options: &Options, signals: &Signals, mut out: Outpu
             return fail(&mut out, init_cause(&error));
         }
     };
+    if !eal.memory().is_primary() {
+        return refuse_secondary(&mut out);
+    }
     let mut app = match setup::bring_up(eal, &drivers(), options, out) {
         Ok(app) => app,
         Err(Fatal { mut out, cause }) => return fail(&mut out, &cause),
@@ -128,6 +175,8 @@ fn ports(config: EalConfig, options: &Options, signals: &Signals, mut out: Outpu
     if !started && !options.interactive {
         // Nobody is there to mend it; the ports are closed as the app goes.
         return fail(&mut app.out, "Start ports failed");
+    } else if !started {
+        warn_user!(app.out, "Start ports failed");
     }
     app.tell_promiscuous();
     if options.interactive {
@@ -143,6 +192,16 @@ fn ports(config: EalConfig, options: &Options, signals: &Signals, mut out: Outpu
     }
     app.shut_down();
     ExitCode::SUCCESS
+}
+
+/// A secondary process would have to join its primary's ports, which is not there.
+fn refuse_secondary(out: &mut Output) -> ExitCode {
+    warn_user!(
+        out,
+        "testpmd as a secondary process is not there yet; leave --proc-type out, \
+         and give another --file-prefix if another primary runs"
+    );
+    fail(out, "Cannot init EAL: Operation not supported")
 }
 
 /// The reference's word for why there is no `Eal`.

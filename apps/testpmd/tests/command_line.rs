@@ -88,9 +88,52 @@ fn ports_that_cannot_start_end_it_without_a_console() {
     assert_eq!(code, Some(1), "{out}{err}");
     let end = "EAL: Error - exiting with code: 1\n  Cause: Start ports failed\n";
     assert!(err.ends_with(end) && err.contains("no/dir/s"), "{err}");
+    assert_eq!(err.matches("Start ports failed").count(), 1, "{err}");
     let (code, out, err) = run(&[&line[..], &["--", "-i"]].concat());
     assert_eq!(code, Some(0), "{err}");
     assert!(out.contains("testpmd> ") && err.contains("Start ports failed\n"), "{out}{err}");
+}
+
+#[test]
+fn options_in_the_wrong_place_are_told_where_they_go() {
+    for (args, told) in [
+        (&["--rxq=2"][..], "option '--rxq' is no EAL option: it goes after '--'\n"),
+        (&["-i"], "option '-i' is no EAL option: it goes after '--'\n"),
+        (&["--json"], "option '--json' is no EAL option: it goes after '--loopback' or '--'\n"),
+        (&["--no-huge", "--loopback=1"], "--loopback comes first and takes no EAL options"),
+        (&["--loopback=1", "--no-huge"], "takes no EAL options; to give some, put it after '--'"),
+        (&["--loopback=1", "-l", "0"], "takes no EAL options; to give some, put it after '--'"),
+    ] {
+        let (code, _, err) = run(args);
+        assert_eq!(code, Some(1), "{args:?}: {err}");
+        assert!(err.contains(told), "{args:?}: {err}");
+    }
+    let (_, _, err) = run(&["--loopback=1", "--bogus"]);
+    assert!(!err.contains("EAL options"), "{err}");
+}
+
+#[test]
+fn a_secondary_process_is_refused() {
+    let (code, out, err) = run(&["--lcores=0@0,1@0", "--proc-type=secondary", "--", "-i"]);
+    assert_eq!((code, out.as_str()), (Some(1), ""), "{err}");
+    assert!(err.contains("testpmd as a secondary process is not there yet"), "{err}");
+}
+
+#[test]
+fn pci_devices_and_absent_servers_are_told_of() {
+    let virtio = "--vdev=net_virtio_user0,path=nobody";
+    let args = ["--lcores=0@0,1@0", "--no-huge", "--in-memory", "-a", "0:1.0", virtio, "--", "-i"];
+    let (code, _, err) = run(&args);
+    assert_eq!(code, Some(0), "{err}");
+    assert!(err.contains("there are no PCI devices yet: --allow (-a) 0:1.0"), "{err}");
+    assert_eq!(err.matches("(nobody) nobody listens yet; trying again\n").count(), 1, "{err}");
+}
+
+#[test]
+fn a_directory_for_huge_pages_that_will_not_do_is_named() {
+    let (code, _, err) = run(&["--lcores=0@0,1@0", "--in-memory", "--huge-dir=/no/such", "--"]);
+    assert_eq!(code, Some(1), "{err}");
+    assert!(err.contains("--huge-dir: cannot make a file in '/no/such'"), "{err}");
 }
 
 #[test]
@@ -116,6 +159,7 @@ fn help_says_everything() {
 fn nothing_to_do_still_ends_well() {
     let (code, out, err) = run(&["--lcores=0@0,1@0", "--in-memory", "--", "-i"]);
     assert_eq!(code, Some(0), "{err}");
+    assert!(err.contains("make one with --vdev") && err.contains("--loopback"), "{err}");
     let expected = "Interactive-mode selected\nDone\ntestpmd> \n\
                     Primary: Sending 'stop_req' request to secondary...\n\nBye...\n";
     assert_eq!(out, expected);
