@@ -20,8 +20,13 @@ pub enum Error {
         /// Their bits.
         bits: u64,
     },
-    /// Something lies at the path where the socket was to be made.
+    /// Something that no process uses as a socket lies at the path where the socket was to be made.
     PathInUse {
+        /// The path.
+        path: PathBuf,
+    },
+    /// Another socket, in use by a process, lies at the path where the socket was to be made.
+    PathServed {
         /// The path.
         path: PathBuf,
     },
@@ -82,6 +87,11 @@ impl fmt::Display for Error {
             Self::PathInUse { path } => write!(
                 f,
                 "failed to bind to {}: Address already in use; remove it and try again",
+                path.display()
+            ),
+            Self::PathServed { path } => write!(
+                f,
+                "failed to bind to {}: Address already in use by a running process; choose another path or end that process",
                 path.display()
             ),
             Self::PathTooLong { path } => {

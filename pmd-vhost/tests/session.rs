@@ -288,7 +288,7 @@ fn a_path_in_use_is_an_error_that_says_what_to_do() {
     let bench = Bench::new(&service, 1);
     let error = service.add(DeviceConfig::new(&bench.path), |_| ()).err().unwrap().to_string();
     let expected = format!(
-        "failed to bind to {}: Address already in use; remove it and try again",
+        "failed to bind to {}: Address already in use by a running process; choose another path or end that process",
         bench.path.display()
     );
     assert_eq!(error, expected);

@@ -160,7 +160,7 @@ fn a_path_that_is_taken_is_refused_with_advice_and_left_alone() {
     std::fs::remove_file(lab.path()).unwrap();
     let _first = lab.port(",server=1").unwrap();
     let Err(busy) = lab.port(",server=1") else { panic!("one path, two servers") };
-    assert!(busy.to_string().contains("Address already in use; remove it and try again"), "{busy}");
+    assert!(busy.to_string().contains("already in use by a running process; choose"), "{busy}");
 }
 
 #[test]

@@ -132,7 +132,7 @@ impl Service {
     ///
     /// # Errors
     ///
-    /// What [`DeviceConfig::check`] answers; [`Error::PathInUse`], [`Error::PathTooLong`], [`Error::Io`] for the
+    /// What [`DeviceConfig::check`] answers; [`Error::PathInUse`], [`Error::PathServed`], [`Error::PathTooLong`], [`Error::Io`] for the
     /// socket; [`Error::ServiceEnded`].
     pub fn add(
         &self,

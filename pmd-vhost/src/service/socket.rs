@@ -31,7 +31,7 @@ impl Listener {
     ///
     /// # Errors
     ///
-    /// [`Error::PathInUse`], [`Error::PathTooLong`], [`Error::Io`].
+    /// [`Error::PathInUse`], [`Error::PathServed`], [`Error::PathTooLong`], [`Error::Io`].
     pub(crate) fn bind(path: &Path) -> Result<Self, Error> {
         let addr = address(path)?;
         let failed =
@@ -40,7 +40,9 @@ impl Listener {
         // The mode of the socket is what the path is made with: it is never open to others.
         fchmod(&fd, Mode::S_IRUSR | Mode::S_IWUSR).map_err(failed)?;
         bind(fd.as_raw_fd(), &addr).map_err(|errno| match errno {
+            Errno::EADDRINUSE if is_served(&addr) => Error::PathServed { path: path.to_owned() },
             Errno::EADDRINUSE => Error::PathInUse { path: path.to_owned() },
+            Errno::ENOENT => no_folder(path),
             errno => failed(errno),
         })?;
         let listener = Self { socket: fd.into(), path: path.to_owned(), identity: identity(path) };
@@ -90,6 +92,21 @@ fn identity(path: &Path) -> Option<Identity> {
 
 fn address(path: &Path) -> Result<UnixAddr, Error> {
     UnixAddr::new(path).map_err(|_| Error::PathTooLong { path: path.to_owned() })
+}
+
+/// Whether a process has a socket bound at the address. A datagram socket asks: that a stream cannot take it shows that there is
+/// one, and whoever listens there notices nothing.
+fn is_served(addr: &UnixAddr) -> bool {
+    let asking = socket(AddressFamily::Unix, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None);
+    let answer = asking.and_then(|fd| connect(fd.as_raw_fd(), addr));
+    matches!(answer, Ok(()) | Err(Errno::EPROTOTYPE))
+}
+
+fn no_folder(path: &Path) -> Error {
+    let folder = path.parent().unwrap_or(path).display();
+    let advice = format!("{}; make the folder {folder} first", Errno::ENOENT.desc());
+    let source = io::Error::new(io::ErrorKind::NotFound, advice);
+    Error::io(format!("failed to bind to {}", path.display()), source)
 }
 
 fn stream_socket() -> Result<OwnedFd, Errno> {
@@ -147,14 +164,28 @@ mod tests {
         std::fs::write(&file, "x").unwrap();
         let dangling = dir.path().join("link");
         std::os::unix::fs::symlink(dir.path().join("nowhere"), &dangling).unwrap();
-        let live = dir.path().join("live");
-        let _live = UnixListener::bind(&live).unwrap();
-        for path in [&stale, &file, &dangling, &live] {
+        for path in [&stale, &file, &dangling] {
             let error = Listener::bind(path).unwrap_err();
             assert!(matches!(error, Error::PathInUse { .. }), "{error}");
             assert!(error.to_string().ends_with("Address already in use; remove it and try again"));
             assert!(std::fs::symlink_metadata(path).is_ok(), "{} was removed", path.display());
         }
+    }
+
+    #[test]
+    fn a_socket_that_is_in_use_is_not_to_be_removed_and_is_not_disturbed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("live");
+        let live = UnixListener::bind(&path).unwrap();
+        let error = Listener::bind(&path).unwrap_err();
+        assert!(matches!(error, Error::PathServed { .. }), "{error}");
+        let text = error.to_string();
+        assert!(
+            text.contains("already in use by a running process; choose another path"),
+            "{text}"
+        );
+        live.set_nonblocking(true).unwrap();
+        assert_eq!(live.accept().unwrap_err().kind(), io::ErrorKind::WouldBlock);
     }
 
     #[test]
@@ -176,7 +207,11 @@ mod tests {
         assert!(matches!(check_path(&long), Err(Error::PathTooLong { .. })));
         let missing = dir.path().join("no/such/dir/sock");
         let error = Listener::bind(&missing).unwrap_err().to_string();
-        assert!(error.contains("no/such/dir/sock"), "{error}");
+        assert!(
+            error.contains("no/such/dir/sock: No such file or directory; make the folder"),
+            "{error}"
+        );
+        assert!(error.ends_with("no/such/dir first"), "{error}");
         assert!(connect_to(&dir.path().join("nobody")).is_err());
     }
 }

@@ -146,11 +146,27 @@ fn identity(path: &Path) -> Option<(u64, u64)> {
 fn bind_error(path: &Path, errno: Errno) -> Error {
     let system = io::Error::from(errno);
     let what = format!("failed to bind to {}", path.display());
-    if errno != Errno::EADDRINUSE {
-        return Error::io(what, system);
-    }
-    let advice = format!("{}; remove it and try again", errno.desc());
+    let known = errno.desc();
+    let advice = match errno {
+        Errno::EADDRINUSE if is_served(path) => {
+            format!("{known} by a running process; choose another path or end that process")
+        }
+        Errno::EADDRINUSE => format!("{known}; remove it and try again"),
+        Errno::ENOENT => {
+            let folder = path.parent().unwrap_or(path).display();
+            format!("{known}; make the folder {folder} first")
+        }
+        _ => return Error::io(what, system),
+    };
     Error::io(what, io::Error::new(system.kind(), advice))
+}
+
+/// Whether a process has a socket bound at the path. A datagram socket asks: that a stream cannot take it shows that there is
+/// one, and whoever listens there notices nothing.
+fn is_served(path: &Path) -> bool {
+    let asking = socket(AddressFamily::Unix, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None);
+    let answer = asking.and_then(|fd| connect(fd.as_raw_fd(), &UnixAddr::new(path)?));
+    matches!(answer, Ok(()) | Err(Errno::EPROTOTYPE))
 }
 
 #[cfg(test)]
@@ -179,10 +195,18 @@ mod tests {
         let server = Endpoint::open(&path, true).unwrap();
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         let second = Endpoint::open(&path, true).unwrap_err().to_string();
-        assert!(second.contains("Address already in use; remove it and try again"), "{second}");
+        assert!(second.contains("Address already in use by a running process; choose"), "{second}");
         assert!(path.exists(), "the file in the way was touched");
+        assert!(server.attempt().unwrap().is_none(), "the server was disturbed");
         drop(server);
         assert!(!path.exists());
+
+        drop(UnixListener::bind(&path).unwrap());
+        let stale = Endpoint::open(&path, true).unwrap_err().to_string();
+        assert!(stale.contains("Address already in use; remove it and try again"), "{stale}");
+        std::fs::remove_file(&path).unwrap();
+        let nowhere = Endpoint::open(&dir.path().join("no/s"), true).unwrap_err().to_string();
+        assert!(nowhere.ends_with("/no first"), "{nowhere}");
 
         let server = Endpoint::open(&path, true).unwrap();
         std::fs::remove_file(&path).unwrap();
