@@ -128,6 +128,8 @@ pub enum Error {
         cpu: u32,
         /// The CPUs there are, as a list.
         online: String,
+        /// The same lcores on CPUs that there are, for `--lcores`.
+        instead: String,
     },
     /// A command line option that does not exist.
     UnknownOption {
@@ -282,10 +284,10 @@ impl Error {
             Self::LcorePanicked { lcore, message } => {
                 write!(f, "the job of lcore {lcore} panicked: {message}")
             }
-            Self::NoCpu { lcore, cpu, online } => write!(
+            Self::NoCpu { lcore, cpu, online, instead } => write!(
                 f,
                 "lcore {lcore} is to run on CPU {cpu}, which this machine does not offer (it has {online}); \
-                 map lcores to CPUs, for example --lcores '{lcore}@0'"
+                 map lcores to CPUs, for example --lcores '{instead}'"
             ),
             _ => Ok(()),
         }

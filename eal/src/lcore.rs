@@ -230,7 +230,8 @@ pub(crate) fn check_cpus(map: &LcoreMap) -> Result<(), Error> {
     for lcore in map.ids() {
         let missing = map.cpus(lcore).unwrap_or_default().iter().find(|cpu| !cpus.contains(cpu));
         if let Some(&cpu) = missing {
-            return Err(Error::NoCpu { lcore, cpu, online: online.trim().into() });
+            let (online, instead) = (online.trim().into(), map.on_cpus(&cpus).to_string());
+            return Err(Error::NoCpu { lcore, cpu, online, instead });
         }
     }
     Ok(())

@@ -78,6 +78,12 @@ impl LcoreMap {
         (known && !entries.is_empty()).then_some(Self { entries })
     }
 
+    /// The same lcores, each on one of `cpus` in turn.
+    pub(super) fn on_cpus(&self, cpus: &BTreeSet<u32>) -> Self {
+        let each = cpus.iter().cycle();
+        Self { entries: self.ids().zip(each).map(|(lcore, &cpu)| (lcore, vec![cpu])).collect() }
+    }
+
     /// The lcore ids, rising.
     pub fn ids(&self) -> impl Iterator<Item = u32> + '_ {
         self.entries.keys().copied()
@@ -177,6 +183,13 @@ mod tests {
             "0@(0,6),1@1,2@(5,6,7),3@(0,2),4@(0,2),5@(0,2),6@(0,6),7@7,8@8"
         );
         assert_eq!(map(" 0 @ 0 , 1 @ ( 0 - 1 ) "), "0@0,1@(0,1)");
+    }
+
+    #[test]
+    fn lcores_are_spread_over_the_cpus_there_are() {
+        let map = LcoreMap::parse_list("0-4").unwrap();
+        assert_eq!(map.on_cpus(&BTreeSet::from([0, 2])).to_string(), "0@0,1@2,2@0,3@2,4@0");
+        assert_eq!(map.on_cpus(&BTreeSet::from([0])).to_string(), "0@0,1@0,2@0,3@0,4@0");
     }
 
     #[test]
