@@ -58,6 +58,10 @@ pub fn run(options: &Options, base: &EalConfig, signals: &Signals, mut out: Outp
     crate::say!(out, "{line}");
     out.flush();
     match outcome.problem() {
+        None if out.is_broken() => {
+            warn_user!(out, "loopback: cannot write the result to standard output: {line}");
+            ExitCode::FAILURE
+        }
         None => ExitCode::SUCCESS,
         Some(problem) => {
             warn_user!(out, "loopback: {problem}");

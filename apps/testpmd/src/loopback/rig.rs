@@ -57,9 +57,12 @@ impl Rig {
         );
         let pollers = 2 * usize::from(queues);
         if self.must_share() {
-            let have = self.cpus.len();
+            let have = match self.cpus.len() {
+                1 => "1 CPU".to_owned(),
+                several => format!("{several} CPUs"),
+            };
             text += &format!(
-                "\n{pollers} polling threads share {have} CPUs: expect far less than with one each"
+                "\n{pollers} polling threads share {have}: expect far less than with one each"
             );
         }
         text
