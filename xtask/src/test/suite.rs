@@ -12,8 +12,11 @@ use crate::interrupt::Interrupt;
 use crate::process::{self, Ended};
 use crate::workspace::{Workspace, cargo};
 
-/// Tests with one of these words in the name of their file load the machine: they are run once
-/// more as release code, one at a time.
+/// The package whose integration tests measure deadlines under load: they are run as release code only, for
+/// slower code on two cores would measure itself.
+const LAB: &str = "lab";
+/// Tests with one of these words in the name of their file load the machine: they are run as release code, one
+/// at a time (once more, if their package is not [`LAB`]).
 const LOADING: [&str; 4] = ["interop", "stress", "kill", "loopback"];
 /// Tests whose file is named so are models that loom explores.
 const MODELS: &str = "loom_";
@@ -55,7 +58,7 @@ pub struct Outcome {
 
 /// The suites of this workspace, in the order in which they are run.
 pub fn suites(workspace: &Workspace, choice: &Choice) -> Vec<Suite> {
-    let mut suites = vec![everything(workspace, choice)];
+    let mut suites = vec![everything(workspace, choice), lab_units(workspace, choice)];
     let loading = workspace.tests(|name| LOADING.iter().any(|word| name.contains(word)));
     if !loading.is_empty() {
         suites.push(release_code(workspace, choice, &loading));
@@ -69,12 +72,24 @@ pub fn suites(workspace: &Workspace, choice: &Choice) -> Vec<Suite> {
 
 fn everything(workspace: &Workspace, choice: &Choice) -> Suite {
     let mut command = cargo_test(workspace);
-    command.arg("--workspace");
+    command.args(["--workspace", "--exclude", LAB]);
     finish(&mut command, choice, &[]);
     Suite {
         name: "workspace",
         what: "unit, property, integration and documentation tests",
         limit: Duration::from_secs(25 * 60),
+        command,
+    }
+}
+
+fn lab_units(workspace: &Workspace, choice: &Choice) -> Suite {
+    let mut command = cargo_test(workspace);
+    command.args(["--package", LAB, "--lib"]);
+    finish(&mut command, choice, &[]);
+    Suite {
+        name: "lab",
+        what: "what the end-to-end tests are made of",
+        limit: Duration::from_secs(10 * 60),
         command,
     }
 }
@@ -89,7 +104,7 @@ fn release_code(workspace: &Workspace, choice: &Choice, tests: &[(&str, &str)]) 
     finish(&mut command, choice, &["--test-threads=1"]);
     Suite {
         name: "loaded",
-        what: "tests that load the machine, again as release code, one at a time",
+        what: "tests that load the machine, as release code, one at a time",
         limit: Duration::from_secs(if choice.long { 60 * 60 } else { 25 * 60 }),
         command,
     }
@@ -180,7 +195,7 @@ mod tests {
         let choice = Choice { filter: Some("ring".to_owned()), ..Choice::default() };
         let suites = suites(&workspace, &choice);
         let line = suites[0].command_line();
-        assert!(line.contains("test --locked --no-fail-fast --workspace"), "{line}");
+        assert!(line.contains("test --locked --no-fail-fast --workspace --exclude lab"), "{line}");
         assert!(line.ends_with("-- --show-output ring"), "{line}");
     }
 
