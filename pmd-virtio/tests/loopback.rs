@@ -166,6 +166,12 @@ fn not_mergeable_and_a_small_ring() {
 }
 
 #[test]
+fn the_largest_ring() {
+    let items = ",queue_size=4096";
+    every_packet_comes_back(&Case { items, server: false, pairs: 1, longest: 1518 });
+}
+
+#[test]
 fn four_pairs_with_the_port_as_server() {
     let items = ",queue_size=512";
     every_packet_comes_back(&Case { items, server: true, pairs: 4, longest: 1518 });

@@ -6,12 +6,6 @@ pub const HEADER_BYTES: usize = 12;
 /// Bytes of the header of a legacy device without mergeable buffers.
 pub const LEGACY_HEADER_BYTES: usize = 10;
 
-/// `flags`: the checksum at `csum_start + csum_offset` is yet to be computed.
-pub const FLAG_NEEDS_CSUM: u8 = 1;
-
-/// `flags`: the checksums were found good.
-pub const FLAG_DATA_VALID: u8 = 2;
-
 /// `gso_type`: the packet is not to be segmented.
 pub const GSO_NONE: u8 = 0;
 
@@ -20,7 +14,7 @@ pub const GSO_NONE: u8 = 0;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[repr(C)]
 pub struct NetHeader {
-    /// `FLAG_*`.
+    /// What is known or wanted of checksums (5.1.6); 0 without offloads.
     pub flags: u8,
     /// `GSO_*`.
     pub gso_type: u8,

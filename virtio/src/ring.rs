@@ -120,12 +120,6 @@ impl RingPtrs {
         unsafe { self.descriptor_at(index).write_volatile(descriptor) }
     }
 
-    /// Where descriptor `index` (masked) is, for prefetching.
-    #[inline]
-    pub fn descriptor_address(&self, index: u16) -> *const Descriptor {
-        self.descriptor_at(index)
-    }
-
     /// `avail.idx`: how many heads the driver has made available (modulo 2^16). Entries below it are visible.
     #[inline]
     pub fn avail_index(&self) -> u16 {

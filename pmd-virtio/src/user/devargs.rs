@@ -51,8 +51,6 @@ impl UserArgs {
         };
         refuse_other_rings(args)?;
         refuse_tap(args)?;
-        // There are no control messages to a vhost-user device: either value leads to the same port.
-        args.flag("cq", false)?;
         args.finish()?;
         Ok(parsed)
     }
@@ -103,14 +101,16 @@ fn queue_size(args: &DevArgs) -> Result<u16, Error> {
     Ok(size as u16)
 }
 
-/// Ring kinds that are not there yet are refused when they are asked for. In-order is on by
+/// Ring kinds and queues that are not there yet are refused when they are asked for. In-order is on by
 /// default in DPDK, so only an `in_order=1` that was written down asks for it.
 fn refuse_other_rings(args: &DevArgs) -> Result<(), Error> {
-    for key in ["packed_vq", "vectorized", "in_order"] {
+    for key in ["packed_vq", "vectorized", "in_order", "cq"] {
         if args.flag(key, false)? {
             return Err(Error::Unsupported {
                 what: format!("{key}=1"),
-                instead: format!("write {key}=0 for the split ring that there is"),
+                instead: format!(
+                    "write {key}=0 for the split rings without control queue that there are"
+                ),
             });
         }
     }
@@ -153,7 +153,7 @@ mod tests {
     fn everything_given() {
         let a = parse(
             "net_virtio_user0,mac=00:11:22:33:44:10,path=/nowhere/s,queue_size=1024,packed_vq=0,\
-             mrg_rxbuf=0,in_order=0,,vectorized=0,queues=8,server=1,cq=1,speed=10000",
+             mrg_rxbuf=0,in_order=0,,vectorized=0,queues=8,server=1,cq=0,speed=10000",
         )
         .unwrap();
         assert_eq!(a.mac.to_string(), "00:11:22:33:44:10");
@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn what_is_not_there_yet_is_refused_with_advice() {
-        for key in ["packed_vq", "in_order", "vectorized"] {
+        for key in ["packed_vq", "in_order", "vectorized", "cq"] {
             let error = parse(&format!("virtio_user0,path=/nowhere/s,{key}=1")).unwrap_err();
             assert!(matches!(error, Error::Unsupported { .. }));
             assert!(error.to_string().contains(&format!("{key}=0")), "{error}");
