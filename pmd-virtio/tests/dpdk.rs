@@ -138,7 +138,7 @@ fn installed(test: &str) -> bool {
         std::env::split_paths(&path).any(|dir| Path::new(&dir).join("dpdk-testpmd").exists())
     });
     if !there {
-        println!("SKIP {test}: dpdk-testpmd is not installed (Debian package dpdk)");
+        println!("SKIP {test}: dpdk-testpmd is not installed (Debian package dpdk-dev)");
     }
     there
 }

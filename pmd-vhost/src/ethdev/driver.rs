@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn devargs_of_the_seeds() {
+    fn devargs_as_procedures_write_them() {
         let plain = config("net_vhost0,iface=/tmp/vhost-net,queues=2,client=0").unwrap();
         assert_eq!((plain.queue_pairs, plain.role), (2, SocketRole::Server));
         assert_eq!(plain.path, PathBuf::from("/tmp/vhost-net"));

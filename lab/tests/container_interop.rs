@@ -1,5 +1,5 @@
-//! Seed 001, cases 1 and 2: packets of all sizes pass through a forwarder on the other side of a vhost-user socket, with one
-//! and with two queues, and every one comes back as it was sent.
+//! virtio-user for container networking: packets of all sizes pass through a forwarder on the other side of a
+//! vhost-user socket, with one and with two queues, and every one comes back as it was sent.
 //!
 //! Our generator is at either end; our forwarder or DPDK's is at the other, in a process of its own.
 
@@ -21,7 +21,7 @@ use lab::endpoint::{Endpoint, Settings, vhost_args, virtio_args};
 use lab::packet::{FRAME_BYTES_MAX, FRAME_BYTES_MIN};
 use lab::process::{PATIENCE, Process};
 
-/// Bytes of the frames of the seed.
+/// Bytes of the frames.
 const SIZES: [usize; 6] = [64, 128, 256, 512, 1024, 1518];
 /// Packets of each size on each queue.
 const PACKETS: u64 = 20_000;
