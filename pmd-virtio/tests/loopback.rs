@@ -48,9 +48,7 @@ impl Far {
     }
 
     fn in_use(&self) -> u32 {
-        let audit = self.pool.audit();
-        assert_eq!(audit.in_use + audit.free, audit.size, "{audit:?}");
-        audit.in_use
+        common::in_use(&self.pool)
     }
 }
 
