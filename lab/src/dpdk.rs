@@ -13,7 +13,8 @@ pub const PROGRAM: &str = "dpdk-testpmd";
 
 /// Why there is no DPDK to test with, if there is none.
 pub fn missing() -> Option<String> {
-    (!is_installed(PROGRAM)).then(|| format!("{PROGRAM} is not installed (Debian package dpdk-dev)"))
+    (!is_installed(PROGRAM))
+        .then(|| format!("{PROGRAM} is not installed (Debian package dpdk-dev)"))
 }
 
 /// A testpmd of DPDK's with one virtual device, in ordinary memory, on a terminal of its own.
