@@ -78,7 +78,7 @@ impl End {
         let pool = MbufPool::create(eal.memory(), "bench", 8192, 2048, 250)?;
         let args = DevArgs::parse(args)?;
         let mut port = driver.probe(&Probe { eal: &eal, args: &args, port: PortId(0) })?;
-        port.configure(&PortConfig { rx_queues: 1, tx_queues: 1 })?;
+        port.configure(&PortConfig { rx_queues: 1, tx_queues: 1, ..PortConfig::default() })?;
         port.setup_rx(0, &RxQueueConfig { descriptors: 0, pool: pool.clone() })?;
         port.setup_tx(0, &TxQueueConfig::default())?;
         port.start()?;

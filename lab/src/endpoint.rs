@@ -100,7 +100,11 @@ impl Endpoint {
         let port = ports.attach(&eal, &drivers, &DevArgs::parse(&settings.devargs)?)?;
         let dev = ports.get_mut(port).ok_or("the port is gone")?;
         let queues = settings.queues;
-        dev.configure(&PortConfig { rx_queues: queues, tx_queues: queues })?;
+        dev.configure(&PortConfig {
+            rx_queues: queues,
+            tx_queues: queues,
+            ..PortConfig::default()
+        })?;
         let (mut rx, mut tx) = (Vec::new(), Vec::new());
         for queue in 0..queues {
             dev.setup_rx(queue, &RxQueueConfig { descriptors: 0, pool: pool.clone() })?;

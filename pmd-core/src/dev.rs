@@ -1,82 +1,9 @@
 //! The control half of a port.
 
-use crate::{Error, Events, MacAddr, MbufPool, PortStats, QueueStats, RxQueue, TxQueue};
-
-/// Limits of one direction's rings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct QueueLimits {
-    /// Queues the device can have.
-    pub max_queues: u16,
-    /// Fewest descriptors of a ring.
-    pub min_descriptors: u16,
-    /// Most descriptors of a ring.
-    pub max_descriptors: u16,
-    /// The number of descriptors must be a multiple of this.
-    pub descriptor_align: u16,
-    /// What a ring has when 0 is asked for.
-    pub default_descriptors: u16,
-}
-
-/// What a device is and can do. Nothing here changes while it exists.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DevInfo {
-    /// The device's name, as in its device string: `net_vhost0`.
-    pub name: String,
-    /// The driver's name: `net_vhost`.
-    pub driver: &'static str,
-    /// The device string's part after the name.
-    pub devargs: String,
-    /// NUMA node of its memory.
-    pub socket: u32,
-    /// Receive limits.
-    pub rx: QueueLimits,
-    /// Transmit limits.
-    pub tx: QueueLimits,
-    /// Unicast addresses it can filter for, its own included.
-    pub max_mac_addrs: u32,
-    /// Smallest buffer a receive queue takes, in bytes.
-    pub min_rx_buffer_bytes: u32,
-    /// Longest frame it can receive, in bytes.
-    pub max_rx_packet_bytes: u32,
-    /// Largest MTU, in bytes.
-    pub max_mtu: u16,
-    /// Longest chain of mbufs it sends.
-    pub max_tx_segments: u16,
-}
-
-/// Link state and speed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Link {
-    /// Whether packets can pass.
-    pub up: bool,
-    /// Megabit a second; `None` when the device does not say.
-    pub speed_mbps: Option<u32>,
-}
-
-/// How many queues a port is to have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PortConfig {
-    /// Receive queues.
-    pub rx_queues: u16,
-    /// Transmit queues.
-    pub tx_queues: u16,
-}
-
-/// Settings of a receive queue.
-#[derive(Clone, Debug)]
-pub struct RxQueueConfig {
-    /// Descriptors of the ring; 0 for the device's default. A device whose ring belongs to its peer ignores it.
-    pub descriptors: u16,
-    /// Where received packets get their mbufs.
-    pub pool: MbufPool,
-}
-
-/// Settings of a transmit queue.
-#[derive(Clone, Debug, Default)]
-pub struct TxQueueConfig {
-    /// Descriptors of the ring; 0 for the device's default.
-    pub descriptors: u16,
-}
+use crate::{
+    DevInfo, Error, Events, Link, MacAddr, PortConfig, PortStats, QueueInfo, QueueStats, RxQueue,
+    RxQueueConfig, TxQueue, TxQueueConfig, Xstat,
+};
 
 /// A port's control half: everything but bursts.
 ///
@@ -143,9 +70,111 @@ pub trait EthDev: Send {
     /// The device's address.
     fn mac(&self) -> MacAddr;
 
+    /// Changes the device's address.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoOperation`], [`Error::BadMac`].
+    fn set_mac(&mut self, _mac: MacAddr) -> Result<(), Error> {
+        Err(Error::NoOperation("setting the address"))
+    }
+
+    /// The unicast addresses that are taken, the device's own first.
+    fn macs(&self) -> Vec<MacAddr> {
+        vec![self.mac()]
+    }
+
+    /// Takes frames to `mac` as well.
+    ///
+    /// # Errors
+    ///
+    /// As `set_mac`, and [`Error::OutOfRange`] when the table is full.
+    fn add_mac(&mut self, _mac: MacAddr) -> Result<(), Error> {
+        Err(Error::NoOperation("adding an address"))
+    }
+
+    /// No longer takes frames to `mac`.
+    ///
+    /// # Errors
+    ///
+    /// As `set_mac`.
+    fn remove_mac(&mut self, _mac: MacAddr) -> Result<(), Error> {
+        Err(Error::NoOperation("removing an address"))
+    }
+
+    /// Replaces the list of multicast addresses that are taken.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoOperation`].
+    fn set_multicast(&mut self, _macs: &[MacAddr]) -> Result<(), Error> {
+        Err(Error::NoOperation("multicast filtering"))
+    }
+
     /// Whether all unicast frames are taken. A device without filter takes all and says so.
     fn promiscuous(&self) -> bool {
         true
+    }
+
+    /// Takes all unicast frames, or only those to its addresses.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoOperation`] unless `on` is what is so already.
+    fn set_promiscuous(&mut self, on: bool) -> Result<(), Error> {
+        match self.promiscuous() == on {
+            true => Ok(()),
+            false => Err(Error::NoOperation("promiscuous mode")),
+        }
+    }
+
+    /// Whether all multicast frames are taken.
+    fn allmulticast(&self) -> bool {
+        self.promiscuous()
+    }
+
+    /// Takes all multicast frames, or only those of the list.
+    ///
+    /// # Errors
+    ///
+    /// As `set_promiscuous`.
+    fn set_allmulticast(&mut self, on: bool) -> Result<(), Error> {
+        match self.allmulticast() == on {
+            true => Ok(()),
+            false => Err(Error::NoOperation("all-multicast mode")),
+        }
+    }
+
+    /// Filters frames by VLAN `id`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoOperation`].
+    fn set_vlan_filter(&mut self, _id: u16, _on: bool) -> Result<(), Error> {
+        Err(Error::NoOperation("VLAN filtering"))
+    }
+
+    /// Raises or lowers the link administratively.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoOperation`].
+    fn set_link(&mut self, _up: bool) -> Result<(), Error> {
+        Err(Error::NoOperation("setting the link"))
+    }
+
+    /// Starts or stops one queue of a started port.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoOperation`], [`Error::NoQueue`].
+    fn set_queue_running(&mut self, _rx: bool, _queue: u16, _run: bool) -> Result<(), Error> {
+        Err(Error::NoOperation("starting or stopping one queue"))
+    }
+
+    /// A queue as it is set up. `None` when the device does not tell, or there is no such queue.
+    fn queue_info(&self, _rx: bool, _queue: u16) -> Option<QueueInfo> {
+        None
     }
 
     /// Largest payload of a frame, in bytes.
@@ -166,6 +195,14 @@ pub trait EthDev: Send {
 
     /// Starts counting from zero. Pollers are not disturbed: control keeps the base.
     fn reset_stats(&mut self);
+
+    /// The device's own counters, beyond those that every port has: see [`xstats`](crate::xstats).
+    fn device_xstats(&self) -> Vec<Xstat> {
+        Vec::new()
+    }
+
+    /// Starts the device's own counters from zero.
+    fn reset_device_xstats(&mut self) {}
 
     /// Hands out receive queue `queue` to `holder`, a name for messages.
     ///

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::MacAddr;
+
 /// An error of a port's control half. Data calls (bursts) never fail; they return counts.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -63,6 +65,19 @@ pub enum Error {
         /// What has to be done first.
         first: &'static str,
     },
+    /// The device has no such operation.
+    NoOperation(&'static str),
+    /// The address cannot be a device's own.
+    BadMac(MacAddr),
+    /// Offloads were asked for that the device lacks.
+    Offloads {
+        /// Receive (`true`) or transmit.
+        rx: bool,
+        /// What was asked for, as the bits of [`RxOffloads`](crate::RxOffloads) or [`TxOffloads`](crate::TxOffloads).
+        asked: u64,
+        /// What there is.
+        capable: u64,
+    },
     /// A poller did not leave its burst in time; the queue is quarantined until it does.
     Quarantined {
         /// The queue that could not be stopped.
@@ -117,6 +132,18 @@ impl fmt::Display for Error {
                 "mbufs have room for {room_bytes} bytes and {need_bytes} are needed: make the pool with larger buffers"
             ),
             Self::WrongState { call, first } => write!(f, "cannot {call} now: {first} first"),
+            Self::NoOperation(call) => write!(f, "this device has no {call}"),
+            Self::BadMac(mac) => {
+                write!(f, "{mac} cannot be a device's address: give a unicast one that is not zero")
+            }
+            Self::Offloads { rx, asked, capable } => {
+                let side = if *rx { "receive" } else { "transmit" };
+                let missing = asked & !capable;
+                write!(
+                    f,
+                    "{side} offloads {missing:#x} are not there: leave these bits out, {capable:#x} are possible"
+                )
+            }
             Self::Quarantined { queue } => write!(
                 f,
                 "the thread that polls queue {queue} does not leave its burst; the queue is set aside until it does"

@@ -8,6 +8,15 @@ use crate::Error;
 pub enum Event {
     /// The link went up (`true`) or down.
     Link(bool),
+    /// The peer enabled or disabled a ring.
+    QueueState {
+        /// Receive (`true`) or transmit queue.
+        rx: bool,
+        /// Its number.
+        queue: u16,
+        /// Whether it is enabled now.
+        enabled: bool,
+    },
     /// A ring was taken out of service because the other side broke its rules.
     QueueBroken {
         /// Receive (`true`) or transmit queue.

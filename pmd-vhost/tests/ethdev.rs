@@ -48,7 +48,12 @@ impl Setup {
     fn prepare(&mut self, queues: u16) {
         let pool = self.pool.clone();
         let dev = self.dev();
-        dev.configure(&PortConfig { rx_queues: queues, tx_queues: queues }).unwrap();
+        dev.configure(&PortConfig {
+            rx_queues: queues,
+            tx_queues: queues,
+            ..PortConfig::default()
+        })
+        .unwrap();
         for queue in 0..queues {
             dev.setup_rx(queue, &RxQueueConfig { descriptors: 0, pool: pool.clone() }).unwrap();
             dev.setup_tx(queue, &TxQueueConfig { descriptors: 0 }).unwrap();
@@ -259,13 +264,13 @@ fn a_queue_has_one_holder_at_a_time() {
 fn calls_out_of_order_are_refused_and_change_nothing() {
     let mut setup = Setup::new(1, 2048);
     let pool = setup.pool.clone();
-    let one = PortConfig { rx_queues: 1, tx_queues: 1 };
+    let one = PortConfig { rx_queues: 1, tx_queues: 1, ..PortConfig::default() };
     assert!(matches!(setup.dev().configure(&one), Err(Error::WrongState { .. })), "started");
     let config = RxQueueConfig { descriptors: 0, pool };
     assert!(matches!(setup.dev().setup_rx(0, &config), Err(Error::WrongState { .. })));
     setup.dev().stop().unwrap();
     setup.dev().stop().unwrap();
-    let two = PortConfig { rx_queues: 2, tx_queues: 1 };
+    let two = PortConfig { rx_queues: 2, tx_queues: 1, ..PortConfig::default() };
     assert!(matches!(setup.dev().configure(&two), Err(Error::OutOfRange { value: 2, max: 1, .. })));
     assert_eq!(setup.dev().config(), one);
     setup.dev().configure(&one).unwrap();
@@ -295,7 +300,11 @@ fn a_path_in_use_is_an_error_of_configure() {
     let eal = Eal::new(EalConfig::default()).unwrap();
     let mut ports = Ports::new();
     let id = ports.attach(&eal, &drivers(), &args(&setup.path, 1)).unwrap();
-    let error = ports.get_mut(id).unwrap().configure(&PortConfig { rx_queues: 1, tx_queues: 1 });
+    let error = ports.get_mut(id).unwrap().configure(&PortConfig {
+        rx_queues: 1,
+        tx_queues: 1,
+        ..PortConfig::default()
+    });
     let text = error.unwrap_err().to_string();
     assert!(text.contains("Address already in use by a running process; choose"), "{text}");
     assert!(setup.path.exists());

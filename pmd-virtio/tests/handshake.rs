@@ -293,7 +293,7 @@ fn a_port_may_have_more_queues_one_way_than_the_other() {
     let lab = Lab::new();
     let backend = Backend::listen(&lab.path(), Script::default());
     let mut port = lab.port(",queues=3").unwrap();
-    port.configure(&PortConfig { rx_queues: 1, tx_queues: 3 }).unwrap();
+    port.configure(&PortConfig { rx_queues: 1, tx_queues: 3, ..PortConfig::default() }).unwrap();
     port.setup_rx(0, &RxQueueConfig { descriptors: 0, pool: lab.pool.clone() }).unwrap();
     (0..3).for_each(|queue| port.setup_tx(queue, &TxQueueConfig::default()).unwrap());
     port.start().unwrap();
@@ -327,8 +327,11 @@ fn a_queue_may_be_set_up_anew_but_not_under_a_claim() {
 fn limits_are_checked() {
     let lab = Lab::new();
     let mut port = lab.port(",mrg_rxbuf=0,queues=2").unwrap();
-    assert!(port.configure(&PortConfig { rx_queues: 3, tx_queues: 1 }).is_err());
-    port.configure(&PortConfig { rx_queues: 1, tx_queues: 1 }).unwrap();
+    assert!(
+        port.configure(&PortConfig { rx_queues: 3, tx_queues: 1, ..PortConfig::default() })
+            .is_err()
+    );
+    port.configure(&PortConfig { rx_queues: 1, tx_queues: 1, ..PortConfig::default() }).unwrap();
     let small = MbufPool::create(lab.eal.memory(), "small", 256, 1024, 16).unwrap();
     let refused = port.setup_rx(0, &RxQueueConfig { descriptors: 0, pool: small.clone() });
     let Err(Error::MbufTooSmall { room_bytes: 1024, need_bytes: 1518 }) = refused else {

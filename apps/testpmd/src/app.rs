@@ -135,6 +135,7 @@ impl App {
 fn event_line(port: PortId, event: &Event) -> Option<String> {
     Some(match event {
         Event::Link(_) => format!("Port {port}: link state change event"),
+        Event::QueueState { .. } => format!("Port {port}: queue state event"),
         Event::QueueBroken { rx, queue, reason } => {
             let side = if *rx { "RX" } else { "TX" };
             format!("Port {port}: {side} queue {queue} out of service: {reason}")

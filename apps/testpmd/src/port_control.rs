@@ -72,7 +72,9 @@ impl App {
         let Some(dev) = self.ports.get_mut(port) else { return false };
         say!(self.out, "Configuring Port {port} (socket {})", dev.info().socket);
         let (rx_queues, tx_queues) = (self.config.rx_queues, self.config.tx_queues);
-        if let Err(error) = dev.configure(&PortConfig { rx_queues, tx_queues }) {
+        if let Err(error) =
+            dev.configure(&PortConfig { rx_queues, tx_queues, ..PortConfig::default() })
+        {
             warn_user!(self.out, "{error}\nFail to configure port {port}");
             return false;
         }

@@ -8,8 +8,8 @@ use eal::{Eal, EalConfig, LcoreMap};
 use pmd_core::event::{self, EventSender};
 use pmd_core::{
     Burst, DevInfo, Error, EthDev, Event, Events, Link, MacAddr, Mbuf, MbufPool, PortConfig,
-    PortStats, QueueLimits, QueueStats, RxBurst, RxQueue, RxQueueConfig, TxBurst, TxQueue,
-    TxQueueConfig,
+    PortStats, QueueLimits, QueueStats, RxBurst, RxOffloads, RxQueue, RxQueueConfig, TxBurst,
+    TxOffloads, TxQueue, TxQueueConfig,
 };
 
 /// An `Eal` with a main lcore and `workers` others, all on the CPU that runs the test, and nothing on disk.
@@ -123,12 +123,14 @@ impl TestPort {
                 max_rx_packet_bytes: u32::MAX,
                 max_mtu: 65535,
                 max_tx_segments: 65535,
+                rx_offloads: RxOffloads::empty(),
+                tx_offloads: TxOffloads::MULTI_SEGS,
             },
             mac: MacAddr([0x56, 0x48, 0x4F, 0x53, 0x54, index]),
             rx: rx.iter().map(side).collect(),
             tx: tx.iter().map(side).collect(),
             capacity: usize::MAX,
-            config: PortConfig { rx_queues: 0, tx_queues: 0 },
+            config: PortConfig { rx_queues: 0, tx_queues: 0, ..PortConfig::default() },
             started: Arc::default(),
             claimed: Default::default(),
             base: PortStats::default(),

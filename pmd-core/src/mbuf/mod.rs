@@ -6,6 +6,7 @@ mod meta;
 mod segments;
 #[cfg(test)]
 mod tests;
+mod vlan;
 
 use std::fmt;
 use std::mem::ManuallyDrop;

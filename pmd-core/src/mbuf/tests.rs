@@ -125,3 +125,27 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_vlan_tag_goes_out_and_in_again() {
+    let (_eal, pool) = pool(4);
+    let frame: Vec<u8> =
+        (0..12).chain([0x81, 0x00, 0x60, 0x2A, 0x08, 0x00]).chain(100..150).collect();
+    let mut m = pool.take().unwrap();
+    m.append(frame.len() as u16).unwrap().copy_from_slice(&frame);
+    assert!(m.strip_vlan());
+    assert_eq!(m.meta().vlan_tci, 0x602A);
+    assert!(m.offload().contains(Offload::VLAN_STRIPPED));
+    let bare: Vec<u8> = (0..12).chain([0x08, 0x00]).chain(100..150).collect();
+    assert_eq!(m.to_vec(), bare);
+    assert!(!m.strip_vlan(), "an untagged frame stays as it is");
+    assert_eq!(m.to_vec(), bare);
+    m.insert_vlan(0x602A).unwrap();
+    assert_eq!(m.to_vec(), frame);
+    assert!(!m.offload().contains(Offload::VLAN_STRIPPED));
+    let mut short = pool.take().unwrap();
+    short.append(11).unwrap();
+    assert!(!short.strip_vlan());
+    assert!(short.insert_vlan(1).is_err());
+    assert_eq!(short.len(), 11);
+}

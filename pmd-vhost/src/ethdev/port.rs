@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use pmd_core::{
     DevInfo, Error, EthDev, Event, EventSender, Events, Link, MacAddr, MbufPool, PortConfig,
-    PortStats, Probe, QueueLimits, QueueStats, RxQueue, RxQueueConfig, TxQueue, TxQueueConfig,
+    PortStats, Probe, QueueLimits, QueueStats, RxOffloads, RxQueue, RxQueueConfig, TxOffloads,
+    TxQueue, TxQueueConfig,
 };
 
 use super::rx::PortRx;
@@ -96,6 +97,8 @@ impl VhostPort {
             max_rx_packet_bytes: u32::MAX,
             max_mtu: u16::MAX,
             max_tx_segments: u16::MAX,
+            rx_offloads: RxOffloads::empty(),
+            tx_offloads: TxOffloads::MULTI_SEGS,
         };
         let none = QueueStats::default();
         let pairs = usize::from(config.queue_pairs);
@@ -106,7 +109,7 @@ impl VhostPort {
             config,
             service: Some(service),
             device: None,
-            queues: PortConfig { rx_queues: 0, tx_queues: 0 },
+            queues: PortConfig { rx_queues: 0, tx_queues: 0, ..PortConfig::default() },
             rx: Vec::new(),
             tx: Vec::new(),
             started: false,

@@ -28,7 +28,7 @@
 //!
 //! let pool = MbufPool::create(eal.memory(), "pool", 2048, 2048, 64)?;
 //! let port = ports.get_mut(id).ok_or("the port is there")?;
-//! port.configure(&PortConfig { rx_queues: 1, tx_queues: 1 })?;
+//! port.configure(&PortConfig { rx_queues: 1, tx_queues: 1, ..PortConfig::default() })?;
 //! port.setup_rx(0, &RxQueueConfig { descriptors: 0, pool: pool.clone() })?;
 //! port.setup_tx(0, &TxQueueConfig::default())?;
 //! port.start()?;

@@ -8,7 +8,8 @@ use eal::Memory;
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use pmd_core::{
     DevInfo, Error, EthDev, Events, Link, MacAddr, MbufPool, PortConfig, PortStats, Probe,
-    QueueLimits, QueueStats, RxQueue, RxQueueConfig, TxQueue, TxQueueConfig, event,
+    QueueLimits, QueueStats, RxOffloads, RxQueue, RxQueueConfig, TxOffloads, TxQueue,
+    TxQueueConfig, event,
 };
 use virtio::Features;
 
@@ -109,7 +110,7 @@ impl Port {
             devargs: devargs.arguments(),
             args: args.clone(),
             memory: eal.memory().clone(),
-            config: PortConfig { rx_queues: 0, tx_queues: 0 },
+            config: PortConfig { rx_queues: 0, tx_queues: 0, ..PortConfig::default() },
             rx: Vec::new(),
             tx: Vec::new(),
             started: false,
@@ -235,6 +236,8 @@ impl EthDev for Port {
             max_rx_packet_bytes: FRAME_BYTES_MAX,
             max_mtu: MTU_MAX,
             max_tx_segments: u16::MAX,
+            rx_offloads: RxOffloads::SCATTER,
+            tx_offloads: TxOffloads::MULTI_SEGS,
         }
     }
 
@@ -324,7 +327,7 @@ impl EthDev for Port {
         }
         self.rx.clear();
         self.tx.clear();
-        self.config = PortConfig { rx_queues: 0, tx_queues: 0 };
+        self.config = PortConfig { rx_queues: 0, tx_queues: 0, ..PortConfig::default() };
         Ok(())
     }
 

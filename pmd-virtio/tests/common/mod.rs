@@ -339,7 +339,8 @@ pub fn in_use(pool: &MbufPool) -> u32 {
 }
 
 pub fn set_up(port: &mut dyn EthDev, pool: &MbufPool, pairs: u16) {
-    port.configure(&PortConfig { rx_queues: pairs, tx_queues: pairs }).unwrap();
+    port.configure(&PortConfig { rx_queues: pairs, tx_queues: pairs, ..PortConfig::default() })
+        .unwrap();
     for queue in 0..pairs {
         port.setup_rx(queue, &RxQueueConfig { descriptors: 0, pool: pool.clone() }).unwrap();
         port.setup_tx(queue, &TxQueueConfig::default()).unwrap();

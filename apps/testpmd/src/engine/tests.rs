@@ -18,7 +18,7 @@ fn settings(burst: u16) -> Settings {
 /// One job on lcore 1 with a stream from each queue of `port` to itself.
 fn job(port: &mut TestPort, pool: &MbufPool, settings: &Settings) -> Vec<Job> {
     let queues = port.info().rx.max_queues;
-    port.configure(&PortConfig { rx_queues: queues, tx_queues: queues }).unwrap();
+    port.configure(&PortConfig { rx_queues: queues, tx_queues: queues, ..PortConfig::default() }).unwrap();
     port.start().unwrap();
     let mut stream = |queue| {
         let parts = Parts {

@@ -162,7 +162,7 @@ fn counters(jobs: &[Job]) -> Vec<Arc<Counters>> {
 }
 
 fn bring_up(dev: &mut dyn EthDev, queues: u16, pool: &MbufPool) -> Result<(), pmd_core::Error> {
-    dev.configure(&PortConfig { rx_queues: queues, tx_queues: queues })?;
+    dev.configure(&PortConfig { rx_queues: queues, tx_queues: queues, ..PortConfig::default() })?;
     let rx = RxQueueConfig { descriptors: RING_SIZE, pool: pool.clone() };
     let tx = TxQueueConfig { descriptors: RING_SIZE };
     for queue in 0..queues {

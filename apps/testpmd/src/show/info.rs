@@ -89,7 +89,7 @@ mod tests {
     #[test]
     fn the_shape() {
         let (mut port, _) = TestPort::looped(1);
-        port.configure(&PortConfig { rx_queues: 1, tx_queues: 1 }).unwrap();
+        port.configure(&PortConfig { rx_queues: 1, tx_queues: 1, ..PortConfig::default() }).unwrap();
         let expected = "
 ********************* Infos for port 0  *********************
 MAC address: 56:48:4F:53:54:00
