@@ -26,6 +26,7 @@ pub mod features;
 pub mod layout;
 pub mod net_header;
 pub mod notify;
+pub mod packet_counts;
 pub mod ring;
 pub mod vhost_user;
 
