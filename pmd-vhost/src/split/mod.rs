@@ -20,11 +20,13 @@ pub(crate) mod copy;
 pub mod dequeue;
 pub mod enqueue;
 mod poller;
+mod source;
 #[cfg(test)]
 mod tests;
 
 pub use dequeue::{Accept, Dequeue, GuestPacket, RxSink};
 pub use enqueue::{Enqueue, Segment, TxSource};
+pub use source::Frames;
 
 /// Packets of one pass through the stages.
 pub const BATCH: usize = 32;
