@@ -20,6 +20,7 @@
 
 mod app;
 mod cli;
+mod commands;
 mod config;
 mod console;
 mod engine;

@@ -7,6 +7,7 @@ use eal::{Eal, EalConfig, ProcessType};
 use pmd_core::DriverList;
 
 use crate::cli::{self, CliError, Options};
+use crate::commands::Which;
 use crate::console::input::{Input, Wake};
 use crate::output::Output;
 use crate::setup::{self, Fatal};
@@ -171,7 +172,7 @@ fn ports(config: EalConfig, options: &Options, signals: &Signals, mut out: Outpu
         Err(Fatal { mut out, cause }) => return fail(&mut out, &cause),
     };
     let interrupted = || signals.arrived();
-    let started = app.start_ports(console::Which::All, interrupted);
+    let started = app.start_ports(Which::All, interrupted);
     if !started && !options.interactive {
         // Nobody is there to mend it; the ports are closed as the app goes.
         return fail(&mut app.out, "Start ports failed");

@@ -3,19 +3,21 @@
 //! Lines are read as they come, from a terminal in its ordinary line mode or from a pipe; there the line is repeated
 //! behind the prompt, so that a record of the session reads like one.
 
-mod commands;
-mod help;
+#[cfg(test)]
+pub mod bench;
 pub mod input;
-mod request;
+mod session;
 
 use std::io::IsTerminal;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use crate::app::App;
+use crate::commands;
 use crate::signals::Signals;
 use input::{Input, Wake};
 
-pub use request::Which;
+pub use crate::commands::Which;
+pub use session::Session;
 
 /// What stands before every command.
 const PROMPT: &str = "testpmd> ";
@@ -25,6 +27,7 @@ pub fn run(app: &mut App, signals: &Signals) {
     let stdin = std::io::stdin();
     let echo = !stdin.is_terminal();
     let mut input = Input::new(stdin);
+    let session = Session::new(signals);
     while !app.out.is_broken() {
         app.out.say(format_args!("{PROMPT}"));
         app.out.flush();
@@ -33,7 +36,8 @@ pub fn run(app: &mut App, signals: &Signals) {
                 if echo {
                     app.out.say(format_args!("{line}\r\n"));
                 }
-                if !execute(app, signals, &line) {
+                execute(app, &session, &line);
+                if session.has_ended() {
                     return;
                 }
             }
@@ -68,19 +72,12 @@ pub fn wait<Fd: AsFd>(
     input.wait(signals, &events, timeout_ms)
 }
 
-/// Runs one line. False when it was `quit`.
-pub fn execute(app: &mut App, signals: &Signals, line: &str) -> bool {
-    match request::parse(line) {
-        Ok(None) => true,
-        Ok(Some(request::Request::Quit)) => false,
-        Ok(Some(request)) => {
-            commands::run(app, request, &|| signals.arrived());
-            true
-        }
-        Err(refusal) => {
-            crate::say!(app.out, "{}", refusal.text());
-            true
-        }
+/// Runs one line.
+pub fn execute(app: &mut App, session: &Session<'_>, line: &str) {
+    match commands::parse(line, session) {
+        Ok(None) => {}
+        Ok(Some(args)) => args.run(app),
+        Err(refusal) => crate::say!(app.out, "{}", refusal.text()),
     }
 }
 

@@ -1,64 +1,8 @@
-use pmd_core::{EthDev, Event, MbufPool, Ports};
+use pmd_core::{EthDev, Event};
 
-use super::*;
+use super::bench::Bench;
 use crate::config::Config;
-use crate::output::capture::{self, Captured};
-use crate::signals::Signals;
-use crate::test_port::{self, TestPort};
-
-/// An app over ports in memory, with what it writes.
-struct Bench {
-    app: App,
-    out: Captured,
-    err: Captured,
-    signals: Signals,
-}
-
-impl Bench {
-    fn new(ports: Vec<TestPort>, config: Config) -> Self {
-        let signals = Signals::block().unwrap();
-        let eal = test_port::eal(2);
-        let pool = MbufPool::with_buffers(eal.memory(), "mb_pool_0", 2048, 2176, 16).unwrap();
-        let mut all = Ports::new();
-        for port in ports {
-            all.add(Box::new(port)).unwrap();
-        }
-        let mut settings = config.settings.clone();
-        settings.polite = true;
-        let mut config = Config { lcores: vec![1, 2], settings, ..config };
-        config.set_ports(all.ids());
-        let (output, out, err) = capture::output();
-        let mut bench = Self { app: App::new(eal, all, pool, config, output), out, err, signals };
-        bench.app.tell_odd_ports();
-        bench.app.start_ports(Which::All, || false);
-        bench
-    }
-
-    fn one() -> Self {
-        let bench = Self::new(vec![TestPort::looped(1).0], Config::default());
-        bench.out.take();
-        bench.err.take();
-        bench
-    }
-
-    /// What a line writes to standard output and to standard error.
-    fn type_in(&mut self, line: &str) -> (String, String) {
-        assert!(execute(&mut self.app, &self.signals, line));
-        (self.out.take(), self.err.take())
-    }
-
-    fn out(&mut self, line: &str) -> String {
-        let (out, err) = self.type_in(line);
-        assert_eq!(err, "", "{line}");
-        out
-    }
-
-    fn err(&mut self, line: &str) -> String {
-        let (out, err) = self.type_in(line);
-        assert_eq!(out, "", "{line}");
-        err
-    }
-}
+use crate::test_port::TestPort;
 
 /// Signal masks belong to threads: each test runs in one of its own anyway.
 #[test]
@@ -256,7 +200,7 @@ fn lines_that_are_no_commands() {
     assert_eq!(bench.out("foo"), "Command not found\n");
     assert_eq!(bench.out("show port"), "Bad arguments\n");
     assert_eq!(bench.out(""), "");
-    assert!(!execute(&mut bench.app, &bench.signals, "quit"));
+    assert_eq!(bench.out("quit"), "");
     assert!(
         bench
             .out("help")

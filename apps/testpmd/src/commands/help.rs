@@ -1,0 +1,73 @@
+//! The texts of `help`, made from the table.
+
+use std::fmt::Write;
+
+use super::syntax::{Kind, Step, steps};
+use super::{Command, Section, all, matching};
+
+/// Section, name, what the overview says, heading.
+const SECTIONS: &[(Section, &str, &str, &str)] = &[
+    (Section::Control, "control", "Start and stop forwarding.", "Control forwarding"),
+    (Section::Display, "display", "Displaying port, stats and config information.", "Display"),
+    (Section::Config, "config", "Configuration information.", "Configuration"),
+    (Section::Ports, "ports", "Configuring ports.", "Port Operations"),
+    (Section::Devices, "devices", "Device related commands.", "Device Operations"),
+];
+
+/// The list of sections.
+pub fn overview() -> String {
+    let mut text = String::from("\nHelp is available for the following sections:\n\n");
+    for (_, name, what, _) in SECTIONS {
+        let _ = writeln!(text, "    help {name:<27}: {what}");
+    }
+    let _ = writeln!(text, "    help {:<27}: All of the above sections.\n", "all");
+    text
+}
+
+/// One section or, for `all`, every one.
+pub fn section(name: &str) -> String {
+    let mut text = String::new();
+    for (section, own_name, _, heading) in SECTIONS {
+        let commands = all().filter(|command| command.section == *section);
+        if name == *own_name || name == "all" {
+            let rule = "-".repeat(heading.len() + 1);
+            let _ = writeln!(text, "\n{heading}:\n{rule}\n");
+            commands.for_each(|command| describe(&mut text, command));
+        }
+    }
+    text
+}
+
+/// The commands that begin with the words of `beginning`.
+pub fn commands(beginning: &str) -> String {
+    let mut text = String::from("\n");
+    all()
+        .filter(|command| matching::begins(command, beginning))
+        .for_each(|command| describe(&mut text, command));
+    text
+}
+
+fn describe(text: &mut String, command: &'static Command) {
+    let _ = writeln!(text, "{}", shown(command));
+    for line in command.help.lines() {
+        let _ = writeln!(text, "    {line}");
+    }
+    text.push('\n');
+}
+
+/// A syntax as the reference's help writes it.
+pub fn shown(command: &'static Command) -> String {
+    let words: Vec<String> = steps(command.syntax).map(shown_step).collect();
+    words.join(" ")
+}
+
+fn shown_step(step: Step) -> String {
+    let text = match step.kind {
+        Kind::Words(words) if words.contains('|') => format!("({words})"),
+        Kind::Words(word) => word.into(),
+        Kind::Port if step.name == "port" => "(port_id)".into(),
+        Kind::Ports => "(port_id|all)".into(),
+        _ => format!("({})", step.name),
+    };
+    if step.optional { format!("[{text}]") } else { text }
+}

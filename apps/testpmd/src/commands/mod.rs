@@ -1,0 +1,99 @@
+//! The console's commands, as data.
+//!
+//! A command is an entry of a table: what is typed, what it does in a sentence, and the function that does it. Reading lines,
+//! help and completion all work from the table, so an entry is all there is to add.
+//!
+//! # Adding a command
+//!
+//! ```text
+//! pub const COMMANDS: &[Command] = &[Command {
+//!     syntax: "set burst <count:u16>",
+//!     help: "Set the number of packets per burst, 512 at most.",
+//!     section: Section::Config,
+//!     run: |app, args| set_burst(app, args.number("count")),
+//! }];
+//! ```
+//!
+//! and the file's `COMMANDS` in [`TABLES`]. A syntax is words with a blank between them:
+//!
+//! | written | typed | read with |
+//! |---|---|---|
+//! | `start` | that word | |
+//! | `on\|off` | one of them | `args.has("on")`, `args.word(n)` |
+//! | `<mode:io\|mac>` | one of them | `args.text("mode")`, `args.has("io")` |
+//! | `<count:u16>`, also u8 u32 u64 | a number: 10, 0xa, 0b1010, 012 | `args.number("count")`, `args.number_or("count", 1)` |
+//! | `<port>`, `<peer:port>` | a port's number, whether it exists or not | `args.port("port")` |
+//! | `<ports>` | `all` or a port's number | `args.which("ports")` |
+//! | `<mac>`, `<address:mac>` | an Ethernet address | `args.mac("mac")` |
+//! | `<text>`, `<list:text>` | any word | `args.text("list")` |
+//! | `<file>` | any word, completed as a file's name | `args.text("file")` |
+//! | `<rest>`, `<devargs:rest>` | all that follows, one word at least | `args.text("rest")` |
+//! | `<command>` | the beginning of a command | `args.text("command")` |
+//! | `[json]`, `[<bursts:u32>]` | the same or nothing; only at the end | `args.has("json")`, `args.has("bursts")` |
+//!
+//! A line that begins like some command and does not go on like it is answered with `Bad arguments`, any other with `Command
+//! not found`. The first entry that fits a line is run. The tests of this module try every entry: an accessor that asks for
+//! what the syntax does not have fails there, and answers zero or nothing in the program.
+
+mod args;
+mod display;
+mod forwarding;
+mod help;
+mod matching;
+mod ports;
+mod session;
+mod settings;
+mod syntax;
+mod txpkts;
+mod verbose;
+
+pub use args::{Args, Which};
+pub use matching::{Refusal, parse};
+
+use crate::app::App;
+
+/// A command of the console.
+pub struct Command {
+    /// What is typed; see the module's page.
+    pub syntax: &'static str,
+    /// What it does, in a sentence or more.
+    pub help: &'static str,
+    /// Where the help shows it.
+    pub section: Section,
+    /// Does it.
+    pub run: fn(&mut App, &Args<'_>),
+}
+
+/// A part of the help.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Section {
+    /// Starting, stopping, leaving.
+    Control,
+    /// What is shown and cleared.
+    Display,
+    /// How packets are forwarded and made.
+    Config,
+    /// Ports and their queues.
+    Ports,
+    /// Devices and their attachment.
+    Devices,
+}
+
+/// The commands of each file, in the order of the help.
+pub const TABLES: &[&[Command]] = &[
+    session::COMMANDS,
+    forwarding::COMMANDS,
+    display::COMMANDS,
+    settings::COMMANDS,
+    txpkts::COMMANDS,
+    verbose::COMMANDS,
+    ports::COMMANDS,
+];
+
+/// All commands.
+pub fn all() -> impl Iterator<Item = &'static Command> {
+    TABLES.iter().copied().flatten()
+}
+
+#[cfg(test)]
+mod tests;

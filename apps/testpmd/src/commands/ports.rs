@@ -1,0 +1,60 @@
+//! Ports as a whole.
+
+use pmd_core::{EthDev, PortId};
+
+use super::{Command, Section, Which};
+use crate::app::App;
+use crate::{show, warn_user};
+
+/// The commands of this file.
+pub const COMMANDS: &[Command] = &[
+    Command {
+        syntax: "port start <ports>",
+        help: "Start all ports or port_id.",
+        section: Section::Ports,
+        run: |app, args| {
+            app.start_ports(args.which("ports"), || args.interrupted());
+        },
+    },
+    Command {
+        syntax: "port stop <ports>",
+        help: "Stop all ports or port_id.",
+        section: Section::Ports,
+        run: |app, args| app.stop_ports(args.which("ports")),
+    },
+    Command {
+        syntax: "port close <ports>",
+        help: "Close all ports or port_id.",
+        section: Section::Ports,
+        run: |app, args| app.close_ports(args.which("ports")),
+    },
+    Command {
+        syntax: "set promisc <ports> on|off",
+        help: "Set the promiscuous mode on port_id, or all.",
+        section: Section::Config,
+        run: |app, args| set_promisc(app, args.which("ports"), args.has("on")),
+    },
+];
+
+impl App {
+    /// The ports meant; for one that does not exist none, after the complaint and the list of those that do.
+    pub fn select_or_list(&mut self, which: Which) -> Vec<PortId> {
+        self.select(which).unwrap_or_else(|| {
+            let text = show::valid_ports(&self.ports.ids());
+            self.out.say(format_args!("{text}"));
+            Vec::new()
+        })
+    }
+}
+
+fn set_promisc(app: &mut App, which: Which, on: bool) {
+    for port in app.select_or_list(which) {
+        if app.ports.get(port).map(EthDev::promiscuous) != Some(on) {
+            let what = if on { "enabling" } else { "disabling" };
+            warn_user!(
+                app.out,
+                "Error during {what} promiscuous mode for port {port}: Operation not supported"
+            );
+        }
+    }
+}

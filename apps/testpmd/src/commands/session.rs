@@ -1,0 +1,31 @@
+//! `help` and `quit`.
+
+use super::{Command, Section, help};
+
+/// The commands of this file.
+pub const COMMANDS: &[Command] = &[
+    Command {
+        syntax: "help",
+        help: "List the sections of the help.",
+        section: Section::Control,
+        run: |app, _| app.out.say(format_args!("{}", help::overview())),
+    },
+    Command {
+        syntax: "help <section:control|display|config|ports|devices|all>",
+        help: "Show the commands of a section, or of all.",
+        section: Section::Control,
+        run: |app, args| app.out.say(format_args!("{}", help::section(args.text("section")))),
+    },
+    Command {
+        syntax: "help <command>",
+        help: "Show the commands that begin with these words, and what they do.",
+        section: Section::Control,
+        run: |app, args| app.out.say(format_args!("{}", help::commands(args.text("command")))),
+    },
+    Command {
+        syntax: "quit",
+        help: "Close all ports and leave.",
+        section: Section::Control,
+        run: |_, args| args.session().end(),
+    },
+];

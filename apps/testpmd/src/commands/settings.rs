@@ -1,0 +1,185 @@
+//! Which ports and lcores forward, and who they send to.
+
+use pmd_core::{MacAddr, PortId};
+
+use super::{Command, Section};
+use crate::app::App;
+use crate::config::parse_list;
+use crate::{say, warn_user};
+
+/// The commands of this file.
+pub const COMMANDS: &[Command] = &[
+    Command {
+        syntax: "set nbcore <count:u16>",
+        help: "Set the number of forwarding cores.",
+        section: Section::Config,
+        run: |app, args| set_nb_core(app, args.number("count")),
+    },
+    Command {
+        syntax: "set nbport <count:u16>",
+        help: "Set the number of forwarding ports.",
+        section: Section::Config,
+        run: |app, args| set_nb_port(app, args.number("count")),
+    },
+    Command {
+        syntax: "set portlist <list:text>",
+        help: "Set the list of forwarding ports: x[,y]*.",
+        section: Section::Config,
+        run: |app, args| set_port_list(app, args.text("list")),
+    },
+    Command {
+        syntax: "set portmask <mask:text>",
+        help: "Set the forwarding ports, a bit each: a hexadecimal mask.",
+        section: Section::Config,
+        run: |app, args| set_port_mask(app, args.text("mask")),
+    },
+    Command {
+        syntax: "set corelist <list:text>",
+        help: "Set the list of forwarding cores: x[,y]*.",
+        section: Section::Config,
+        run: |app, args| set_core_list(app, args.text("list")),
+    },
+    Command {
+        syntax: "set coremask <mask:text>",
+        help: "Set the forwarding cores, a bit each: a hexadecimal mask.",
+        section: Section::Config,
+        run: |app, args| set_core_mask(app, args.text("mask")),
+    },
+    Command {
+        syntax: "set eth-peer <port> <peer:text>",
+        help: "Set the address of the station that the port sends to.",
+        section: Section::Config,
+        run: |app, args| set_eth_peer(app, args.port("port"), args.text("peer")),
+    },
+];
+
+fn set_nb_core(app: &mut App, count: u16) {
+    let limit = app.config.lcores.len();
+    if app.is_forwarding() {
+        warn_user!(app.out, "Please stop forwarding first");
+    } else if count == 0 {
+        warn_user!(app.out, "nb fwd cores 0 - must be > 0 - ignored");
+    } else if usize::from(count) > limit {
+        warn_user!(
+            app.out,
+            "nb fwd cores {count} > {limit} (max. number of configured lcores) - ignored"
+        );
+    } else {
+        app.config.nb_cores = count;
+        say!(app.out, "Number of forwarding cores set to {count}");
+    }
+}
+
+fn set_nb_port(app: &mut App, count: u16) {
+    let limit = app.config.configured_ports.len();
+    if app.is_forwarding() {
+        warn_user!(app.out, "Please stop forwarding first");
+    } else if usize::from(count) > limit {
+        warn_user!(
+            app.out,
+            "nb fwd ports {count} > {limit} (number of configured ports) - ignored"
+        );
+    } else {
+        app.config.ports = app.config.configured_ports.iter().copied().take(count.into()).collect();
+        say!(app.out, "Number of forwarding ports set to {count}");
+        app.tell_odd_ports();
+    }
+}
+
+/// The bits of a hexadecimal mask.
+fn mask_bits(mask: &str) -> Option<Vec<u32>> {
+    let digits = mask.strip_prefix("0x").unwrap_or(mask);
+    let bits = u64::from_str_radix(digits, 16).ok().filter(|_| !digits.starts_with('+'))?;
+    Some((0..64).filter(|bit| bits >> bit & 1 == 1).collect())
+}
+
+fn set_port_mask(app: &mut App, mask: &str) {
+    match mask_bits(mask) {
+        // Ports that a mask names beyond those that exist are passed over.
+        Some(bits) => {
+            let all = app.ports.ids();
+            choose_ports(
+                app,
+                bits.into_iter().filter(|&id| all.iter().any(|p| u32::from(p.0) == id)).collect(),
+            );
+        }
+        None => warn_user!(app.out, "{mask} is not a hexadecimal mask"),
+    }
+}
+
+fn set_port_list(app: &mut App, list: &str) {
+    match parse_list(list) {
+        Ok(ids) => choose_ports(app, ids),
+        Err(bad) => warn_user!(app.out, "{bad}"),
+    }
+}
+
+fn choose_ports(app: &mut App, ids: Vec<u32>) {
+    if app.is_forwarding() {
+        warn_user!(app.out, "Please stop forwarding first");
+        return;
+    }
+    let mut ports = Vec::new();
+    for id in ids {
+        let port = u16::try_from(id).map(PortId).ok().filter(|&port| app.ports.get(port).is_some());
+        match port {
+            Some(port) if ports.contains(&port) => {
+                return warn_user!(app.out, "port {id} is given twice in the list");
+            }
+            Some(port) => ports.push(port),
+            None => return warn_user!(app.out, "Invalid port {id}"),
+        }
+    }
+    app.set_forwarding_ports(ports);
+}
+
+fn set_core_mask(app: &mut App, mask: &str) {
+    match mask_bits(mask) {
+        Some(lcores) => choose_cores(app, lcores),
+        None => warn_user!(app.out, "{mask} is not a hexadecimal mask"),
+    }
+}
+
+fn set_core_list(app: &mut App, list: &str) {
+    match parse_list(list) {
+        Ok(lcores) => choose_cores(app, lcores),
+        Err(bad) => warn_user!(app.out, "{bad}"),
+    }
+}
+
+fn choose_cores(app: &mut App, lcores: Vec<u32>) {
+    let main = app.eal.main_lcore();
+    if app.is_forwarding() {
+        warn_user!(app.out, "Please stop forwarding first");
+    } else if let Some(lcore) = lcores.iter().find(|lcore| !app.eal.lcores().contains(lcore)) {
+        warn_user!(app.out, "lcore {lcore} not enabled");
+    } else if lcores.contains(&main) {
+        warn_user!(
+            app.out,
+            "lcore {main} cannot be masked on for running packet forwarding, which is the main lcore \
+             and reserved for command line parsing only"
+        );
+    } else if !lcores.is_empty() {
+        let (before, now) = (app.config.nb_cores, lcores.len() as u16);
+        (app.config.lcores, app.config.nb_cores) = (lcores, now);
+        if before != now {
+            say!(
+                app.out,
+                "previous number of forwarding cores {before} - changed to number of configured cores {now}"
+            );
+        }
+    }
+}
+
+fn set_eth_peer(app: &mut App, port: PortId, mac: &str) {
+    if app.ports.get(port).is_none() {
+        warn_user!(app.out, "Error: Invalid port number {port}");
+        return;
+    }
+    match mac.parse::<MacAddr>() {
+        Ok(mac) => {
+            app.config.eth_peers.insert(port, mac);
+        }
+        Err(_) => warn_user!(app.out, "Error: Invalid ethernet address: {mac}"),
+    }
+}
