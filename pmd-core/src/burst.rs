@@ -79,6 +79,21 @@ impl Burst {
         count
     }
 
+    /// Moves all packets to the end of `other`, oldest first. Allocates only if `other` has no room.
+    pub fn move_to_vec(&mut self, other: &mut Vec<Mbuf>) -> usize {
+        let count = self.len;
+        other.reserve(count);
+        for (from, to) in self.places[..count].iter_mut().zip(other.spare_capacity_mut()) {
+            // SAFETY: the first `len` places are initialised; `forget_front` gives these up.
+            to.write(unsafe { from.assume_init_read() });
+        }
+        // SAFETY: the loop filled `count` spare places, for which room was reserved.
+        unsafe { other.set_len(other.len() + count) };
+        // SAFETY: the loop moved all packets out.
+        unsafe { self.forget_front(count) };
+        count
+    }
+
     /// Gives all packets back to their pools.
     pub fn clear(&mut self) {
         let len = std::mem::take(&mut self.len);
@@ -98,6 +113,24 @@ impl Burst {
             // SAFETY: the burst owns these packets and forgot them by setting its length to 0.
             unsafe { std::ptr::drop_in_place(all) };
         }
+    }
+
+    /// Keeps, of the packets from place `from` on, those for which `keep` says so, in their order, and gives the others back
+    /// to their pools. Returns how many that were.
+    pub fn retain_from(&mut self, from: usize, mut keep: impl FnMut(&mut Mbuf) -> bool) -> usize {
+        let mut kept = from.min(self.len);
+        let packets = self.as_mut_slice();
+        for at in kept..packets.len() {
+            if keep(&mut packets[at]) {
+                packets.swap(kept, at);
+                kept += 1;
+            }
+        }
+        let dropped = self.len - kept;
+        for _ in 0..dropped {
+            drop(self.pop());
+        }
+        dropped
     }
 
     /// The places behind the last packet, for a driver to fill.

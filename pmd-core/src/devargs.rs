@@ -28,6 +28,12 @@ impl DevArgs {
     pub fn parse(text: &str) -> Result<Self, Error> {
         let mut parts = split_outside_brackets(text)?.into_iter();
         let name = parts.next().unwrap_or_default().trim();
+        if let Some((name, rest)) = name.split_once(';') {
+            return Err(Error::BadDevArgs(format!(
+                "'{text}': items are separated by commas, not by ';': write {name},{}",
+                rest.replace(';', ",")
+            )));
+        }
         if name.is_empty() || name.contains('=') {
             return Err(Error::BadDevArgs(format!(
                 "'{text}': a device string begins with a name, as in net_vhost0,iface=/tmp/sock"
@@ -58,6 +64,28 @@ impl DevArgs {
             known.push(key);
         }
         self.items.iter().rev().find(|(k, _)| k == key).map(|(_, value)| value.as_str())
+    }
+
+    /// Every value of `key`, for devices that take it more than once.
+    pub fn all(&self, key: &'static str) -> Vec<&str> {
+        self.get(key);
+        self.items.iter().filter(|(k, _)| k == key).map(|(_, value)| value.as_str()).collect()
+    }
+
+    /// The device string in the value of `key`, which is in square brackets: `dev=[net_vhost0,iface=/tmp/sock]`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BadDevArgs`] when it is missing, or not in brackets.
+    pub fn device(&self, key: &'static str) -> Result<Self, Error> {
+        let value = self.required(key, "[net_vhost0,iface=/tmp/sock]")?;
+        let inner = value.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+        Self::parse(inner.ok_or_else(|| {
+            Error::BadDevArgs(format!(
+                "{}: '{key}={value}': write the device string in square brackets, as in {key}=[net_vhost0,iface=/tmp/sock]",
+                self.name
+            ))
+        })?)
     }
 
     /// The value of `key`, which must be given and not be empty.
@@ -206,6 +234,27 @@ mod tests {
         assert_eq!(a.get("dmas"), Some("[txq0@a,rxq0@b]"));
         assert!(a.flag("in_order", false).unwrap());
         assert_eq!(a.to_string(), "x,in_order=0,dmas=[txq0@a,rxq0@b],in_order=1");
+    }
+
+    #[test]
+    fn repeated_keys_and_devices_in_brackets() {
+        let a = DevArgs::parse(
+            "net_drop0,dev=[net_capture0,dev=[net_null0,size=60],file=/tmp/x],rx_pcap=a,rx_pcap=b",
+        )
+        .unwrap();
+        assert_eq!(a.all("rx_pcap"), ["a", "b"]);
+        let inner = a.device("dev").unwrap();
+        assert_eq!((inner.name(), inner.get("file")), ("net_capture0", Some("/tmp/x")));
+        assert_eq!(inner.device("dev").unwrap().to_string(), "net_null0,size=60");
+        a.finish().unwrap();
+        let bare = DevArgs::parse("net_drop0,dev=net_null0").unwrap();
+        assert!(bare.device("dev").unwrap_err().to_string().contains("square brackets"));
+    }
+
+    #[test]
+    fn semicolons_are_answered_with_the_string_to_write() {
+        let error = DevArgs::parse("eth_pcap0;rx_pcap=in;tx_pcap=out").unwrap_err().to_string();
+        assert!(error.contains("write eth_pcap0,rx_pcap=in,tx_pcap=out"), "{error}");
     }
 
     #[test]

@@ -31,6 +31,19 @@ pub trait Driver: Send + Sync {
     ///
     /// [`Error::BadDevArgs`] for a string that is wrong, others as the device needs. Nothing is left behind.
     fn probe(&self, probe: &Probe<'_>) -> Result<Box<dyn EthDev>, Error>;
+
+    /// As `probe`, for a driver that wraps devices of other drivers: `drivers` are those of the app.
+    ///
+    /// # Errors
+    ///
+    /// As `probe`, and what the other driver answers.
+    fn probe_among(
+        &self,
+        probe: &Probe<'_>,
+        _drivers: &DriverList,
+    ) -> Result<Box<dyn EthDev>, Error> {
+        self.probe(probe)
+    }
 }
 
 /// The drivers of an app, in the order in which they are asked.
@@ -61,7 +74,7 @@ impl DriverList {
             std::iter::once(&d.name()).chain(d.aliases()).any(|stem| is_instance(name, stem))
         };
         match self.0.iter().find(|d| takes(d.as_ref())) {
-            Some(driver) => driver.probe(probe),
+            Some(driver) => driver.probe_among(probe, self),
             None => Err(Error::NoDriver(name.to_owned())),
         }
     }

@@ -36,6 +36,7 @@ pub mod devargs;
 pub mod driver;
 pub mod error;
 pub mod event;
+pub mod gated;
 pub mod info;
 pub mod mac;
 pub mod mbuf;

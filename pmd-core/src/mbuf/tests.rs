@@ -149,3 +149,23 @@ fn a_vlan_tag_goes_out_and_in_again() {
     assert!(short.insert_vlan(1).is_err());
     assert_eq!(short.len(), 11);
 }
+
+#[test]
+fn a_burst_keeps_what_is_to_be_kept_in_order() {
+    let (_eal, pool) = pool(64);
+    let mut burst = Burst::new(16);
+    pool.take_burst(&mut burst, 10);
+    for (i, mbuf) in (0u8..).zip(burst.as_mut_slice()) {
+        mbuf.append(1).unwrap()[0] = i;
+    }
+    let dropped = burst.retain_from(2, |mbuf| mbuf.data()[0] % 3 == 0);
+    let left: Vec<u8> = burst.iter().map(|mbuf| mbuf.data()[0]).collect();
+    assert_eq!((dropped, left), (5, vec![0, 1, 3, 6, 9]));
+    assert_eq!(burst.retain_from(99, |_| false), 0);
+    let mut list = Vec::new();
+    assert_eq!((burst.move_to_vec(&mut list), burst.len(), list.len()), (5, 0, 5));
+    assert_eq!(list[4].data(), [9]);
+    assert_eq!(pool.audit().in_use, 5);
+    drop(list);
+    assert_eq!(pool.audit().free, 64);
+}
