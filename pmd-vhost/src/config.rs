@@ -18,6 +18,8 @@ pub const FEATURES: Features = Features::VERSION_1
     .union(Features::MRG_RXBUF)
     .union(Features::MQ)
     .union(Features::MTU)
+    .union(Features::INDIRECT_DESC)
+    .union(Features::IN_ORDER)
     .union(Features::PROTOCOL_FEATURES);
 
 /// The protocol features that are implemented whole, and so are offered.

@@ -1,15 +1,33 @@
 //! Walking one chain of descriptors.
 
-use virtio::layout::{DESC_INDIRECT, DESC_NEXT, DESC_WRITE};
+use virtio::layout::{DESC_INDIRECT, DESC_NEXT, DESC_WRITE, Descriptor};
 use virtio::ring::RingPtrs;
 
 use super::MAX_PIECES;
+use super::table::Table;
 use crate::guest_memory::{Piece, Translator};
 
 /// The pieces gathered by one pass, for all its packets.
 pub(crate) struct Pieces {
     list: [Piece; MAX_PIECES],
     len: usize,
+}
+
+/// What the chains of a ring may be like.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ChainKind {
+    /// Their buffers are there to be written by the device, not read.
+    pub write: bool,
+    /// They may end in a table of their own: `VIRTIO_F_INDIRECT_DESC` was negotiated.
+    pub indirect: bool,
+}
+
+impl ChainKind {
+    /// The flags, besides `DESC_NEXT`, of each descriptor of a buffer.
+    #[inline(always)]
+    const fn flags(self) -> u16 {
+        if self.write { DESC_WRITE } else { 0 }
+    }
 }
 
 /// What a walk found.
@@ -56,36 +74,74 @@ impl Pieces {
     }
 
     /// Adds the pieces of the chain that begins at `head`, all of whose buffers must be writable for the device (`write`)
-    /// or all readable. Each descriptor is read once; a chain has at most as many as the ring.
+    /// or all readable. Each descriptor is read once; a chain has at most as many as the ring, or ends in one table of its own
+    /// where those were negotiated (2.7.5.3).
     #[inline]
     pub(crate) fn add_chain(
         &mut self,
         ring: &RingPtrs,
         memory: &mut Translator,
         head: u16,
-        write: bool,
+        kind: ChainKind,
     ) -> Walk {
-        let wanted = if write { DESC_WRITE } else { 0 };
+        let wanted = kind.flags();
         let (before, mut index, mut bytes) = (self.len, head, 0u64);
         for _ in 0..ring.size() {
             let descriptor = ring.descriptor(index);
-            let misdirected = descriptor.flags & (DESC_WRITE | DESC_INDIRECT) != wanted;
-            if misdirected || index > ring.mask() {
+            if index > ring.mask() {
                 break;
+            }
+            if descriptor.flags & (DESC_WRITE | DESC_INDIRECT) != wanted {
+                let walk = self.add_table(memory, descriptor, kind);
+                return self.end(before, bytes, walk);
             }
             match self.add_buffer(memory, descriptor.addr, descriptor.len) {
                 Walk::Bytes(n) => bytes += n,
-                end => {
-                    self.truncate(before);
-                    return end;
-                }
+                end => return self.end(before, bytes, end),
             }
             if descriptor.flags & DESC_NEXT == 0 {
                 return Walk::Bytes(bytes);
             }
             index = descriptor.next;
         }
-        self.truncate(before);
+        self.end(before, bytes, Walk::Bad)
+    }
+
+    /// What a walk comes to whose last part came to `last`, `bytes` before it.
+    fn end(&mut self, before: usize, bytes: u64, last: Walk) -> Walk {
+        match last {
+            Walk::Bytes(more) => Walk::Bytes(bytes + more),
+            end => {
+                self.truncate(before);
+                end
+            }
+        }
+    }
+
+    /// Adds the buffers of an indirect table: the descriptor that does not fit the direction may be one.
+    #[inline(never)]
+    fn add_table(&mut self, memory: &mut Translator, table: Descriptor, kind: ChainKind) -> Walk {
+        let Some(table) = Table::check(&table).filter(|_| kind.indirect) else { return Walk::Bad };
+        let (mut index, mut bytes) = (0, 0);
+        // No more descriptors than the table has can be passed without passing one twice.
+        for _ in 0..table.entries {
+            if u32::from(index) >= table.entries {
+                return Walk::Bad;
+            }
+            let Some(descriptor) = table.read(memory, index) else { return Walk::Bad };
+            // A table within a table is forbidden (2.7.5.3.1), and has the wrong flags here.
+            if descriptor.flags & (DESC_WRITE | DESC_INDIRECT) != kind.flags() {
+                return Walk::Bad;
+            }
+            match self.add_buffer(memory, descriptor.addr, descriptor.len) {
+                Walk::Bytes(n) => bytes += n,
+                end => return end,
+            }
+            if descriptor.flags & DESC_NEXT == 0 {
+                return Walk::Bytes(bytes);
+            }
+            index = descriptor.next;
+        }
         Walk::Bad
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use eal::gate::{Entry, PollerGate};
 use eal::prefetch;
 
-use super::chain::{Cursor, Pieces, Walk};
+use super::chain::{ChainKind, Cursor, Pieces, Walk};
 use super::copy::copy;
 use super::poller::Ring;
 use super::{BATCH, MAX_PACKET_BYTES};
@@ -188,13 +188,14 @@ fn one_pass(
     }
     let Scratch { pieces, found } = scratch;
     pieces.truncate(0);
-    let count = gather(ring, memory, shared, pieces, &mut found[..ready]);
+    let (count, full) = gather(ring, memory, shared, pieces, &mut found[..ready]);
     let (done, taken) = hand_over(ring, shared, sink, pieces, &found[..count]);
     ring.publish(shared, done);
-    Pass { done, taken, ended: done < want }
+    // A pass that was cut short by long chains is followed by another.
+    Pass { done, taken, ended: done < want && !(full && done == count) }
 }
 
-/// Stage 1: finds the next packets.
+/// Stage 1: finds the next packets. Returns how many, and whether the list of pieces was too short for more.
 #[inline]
 fn gather(
     ring: &Ring,
@@ -202,19 +203,20 @@ fn gather(
     shared: &VringShared,
     pieces: &mut Pieces,
     found: &mut [Found],
-) -> usize {
+) -> (usize, bool) {
+    let kind = ChainKind { write: false, indirect: ring.indirect };
     for (at, place) in found.iter_mut().enumerate() {
         let Some(head) = ring.head(at) else {
             shared.break_ring(BreakReason::HeadOutOfRange);
-            return at;
+            return (at, false);
         };
         let from = pieces.len();
-        let bytes = match pieces.add_chain(&ring.rings, memory, head, false) {
+        let bytes = match pieces.add_chain(&ring.rings, memory, head, kind) {
             Walk::Bytes(bytes) => payload_bytes(bytes, ring.header_bytes),
             Walk::Bad => None,
             // Alone in its pass it would not fit either.
             Walk::Full if at == 0 => None,
-            Walk::Full => return at,
+            Walk::Full => return (at, true),
         };
         if let Some(first) = pieces.range(from, from + 1).first() {
             prefetch(first.host);
@@ -222,7 +224,7 @@ fn gather(
         // The list has at most MAX_PIECES entries.
         *place = Found { head, from: from as u16, to: pieces.len() as u16, bytes };
     }
-    found.len()
+    (found.len(), false)
 }
 
 fn payload_bytes(bytes: u64, header_bytes: usize) -> Option<u32> {

@@ -9,7 +9,7 @@ use eal::prefetch;
 use virtio::net_header::{HEADER_BYTES, NetHeader};
 
 use super::BATCH;
-use super::chain::{Cursor, Pieces, Walk};
+use super::chain::{ChainKind, Cursor, Pieces, Walk};
 use super::copy::copy;
 use super::poller::Ring;
 use crate::guest_memory::{Piece, Translator};
@@ -276,7 +276,8 @@ impl Search {
             return Some(self.take_back(batch, Room::Broken));
         };
         let before = batch.pieces.len();
-        let walk = batch.pieces.add_chain(&ring.rings, memory, head, true);
+        let kind = ChainKind { write: true, indirect: ring.indirect };
+        let walk = batch.pieces.add_chain(&ring.rings, memory, head, kind);
         if let Some(first) = batch.pieces.range(before, before + 1).first() {
             prefetch(first.host);
         }

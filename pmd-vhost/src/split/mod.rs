@@ -7,13 +7,14 @@
 //! 3. *complete*: write used elements, publish the index once, decide about waking the driver.
 //!
 //! What is copied is exactly what was checked: later stages never look at descriptors again. Because every chain
-//! is completed in the order it was taken, one running index stands for both "next available" and "next used".
+//! is completed in the order it was taken, one running index stands for both "next available" and "next used", and
+//! `VIRTIO_F_IN_ORDER` (2.7.9) is kept by every ring: bad chains and dropped packets are completed in their place.
 //!
 //! | the driver does | what happens |
 //! |---|---|
 //! | moves `avail.idx` further than the ring is long, or names a head outside the table | the ring is broken: no more bursts until it is configured again |
 //! | sends more than [`MAX_PACKET_BYTES`] in one packet | the packet is dropped and counted as too large |
-//! | makes a chain that loops, leaves the table, has an unmapped or misdirected buffer, or too little room | the chain is completed with length 0 and counted |
+//! | makes a chain that loops, leaves the table, has an unmapped or misdirected buffer, a bad indirect table, or too little room | the chain is completed with length 0 and counted |
 
 pub(crate) mod chain;
 pub(crate) mod copy;
@@ -21,6 +22,7 @@ pub mod dequeue;
 pub mod enqueue;
 mod poller;
 mod source;
+mod table;
 #[cfg(test)]
 mod tests;
 

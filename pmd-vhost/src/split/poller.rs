@@ -21,6 +21,8 @@ pub(super) struct Ring {
     pub rings: RingPtrs,
     pub header_bytes: usize,
     pub mergeable: bool,
+    /// Chains may end in a table of their own.
+    pub indirect: bool,
     /// The next available entry to take and used element to write.
     pub next: u16,
     /// The driver's `avail.idx` as last read.
@@ -44,6 +46,7 @@ impl Ring {
             rings: config.rings,
             header_bytes: config.features.header_bytes(),
             mergeable: config.features.contains(virtio::Features::MRG_RXBUF),
+            indirect: config.features.contains(virtio::Features::INDIRECT_DESC),
             next,
             avail: next,
             call: config.call.as_ref().map(|fd| fd.as_raw_fd()),

@@ -6,6 +6,8 @@ use super::*;
 use crate::testing::{BUFFERS_AT, MEMORY_BYTES, MockDriver};
 use crate::vring::BreakReason;
 
+mod indirect;
+
 const PLAIN: Features = Features::VERSION_1;
 const MERGE: Features = Features::VERSION_1.union(Features::MRG_RXBUF);
 const HEADER: usize = 12;
