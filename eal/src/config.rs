@@ -33,14 +33,28 @@ pub struct EalConfig {
     pub pin_main: bool,
     /// Which pages hold the memory.
     pub huge: HugePolicy,
-    /// Bytes committed to the data file at the start; more is committed when needed.
+    /// Bytes committed to the data file at the start, over all memory nodes; more is committed when needed.
     pub memory_bytes: u64,
+    /// The same by memory node, node 0 first; when not empty it counts instead of `memory_bytes`.
+    pub socket_mem_bytes: Vec<u64>,
+    /// Most bytes of the data file on each memory node, node 0 first; 0 and missing entries are no limit.
+    pub socket_limit_bytes: Vec<u64>,
+    /// What becomes of the names of files in [`HugePolicy::Dir`].
+    pub huge_unlink: HugeUnlink,
     /// Addresses reserved for the private file, in bytes: the most it can ever hold.
     pub private_reserve_bytes: u64,
     /// Addresses reserved for the data file, in bytes.
     pub data_reserve_bytes: u64,
     /// IOVA of the data file's first byte; a multiple of 2 MiB.
     pub iova_base: u64,
+    /// The mode of IO addresses that was asked for. It changes nothing: peers are told offsets into the data file, never
+    /// addresses of this process or of the machine.
+    pub iova_mode: Option<IovaMode>,
+    /// Stack of each worker lcore's thread in bytes; `None` leaves it to the system.
+    pub worker_stack_bytes: Option<usize>,
+    /// Where the kernel's description of the machine (CPUs, memory nodes, huge pages) is mounted. Another tree than `/sys` is
+    /// only looked at: no memory is bound to the nodes that it describes.
+    pub sysfs: PathBuf,
     /// How gates are fenced; `None` asks the kernel, and asking for what it refuses is an error. A secondary does what its
     /// primary does.
     pub fences: Option<FenceMode>,
@@ -71,9 +85,15 @@ impl Default for EalConfig {
             pin_main: false,
             huge: HugePolicy::Auto,
             memory_bytes: 0,
+            socket_mem_bytes: Vec::new(),
+            socket_limit_bytes: Vec::new(),
+            huge_unlink: HugeUnlink::Always,
             private_reserve_bytes: 8 << 30,
             data_reserve_bytes: 64 << 30,
             iova_base: 4 << 30,
+            iova_mode: None,
+            worker_stack_bytes: None,
+            sysfs: PathBuf::from("/sys"),
             fences: None,
             vdevs: Vec::new(),
             allow: Vec::new(),
@@ -96,7 +116,7 @@ impl EalConfig {
         if !self.iova_base.is_multiple_of(IOVA_ALIGN) || self.iova_base < IOVA_ALIGN {
             return bad(format!("IOVA base {:#x} is no multiple of 2 MiB above 0", self.iova_base));
         }
-        let data = self.data_reserve_bytes.max(self.memory_bytes);
+        let data = self.data_reserve_bytes.max(self.floor_bytes());
         let sizes = [data, self.private_reserve_bytes, self.iova_base];
         if sizes.iter().any(|&size| size > MOST_BYTES) {
             return bad(format!(
@@ -104,6 +124,14 @@ impl EalConfig {
             ));
         }
         Ok(())
+    }
+
+    /// Bytes of the data file that are committed at the start, over all memory nodes.
+    pub(crate) fn floor_bytes(&self) -> u64 {
+        if self.socket_mem_bytes.is_empty() {
+            return self.memory_bytes;
+        }
+        self.socket_mem_bytes.iter().fold(0, |sum: u64, &bytes| sum.saturating_add(bytes))
     }
 }
 
@@ -129,6 +157,27 @@ pub enum HugePolicy {
     Never,
     /// Files on the hugetlbfs mounted here (`--huge-dir`), or an error.
     Dir(PathBuf),
+}
+
+/// What becomes of the names of files in a hugetlbfs directory ([`HugePolicy::Dir`]).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum HugeUnlink {
+    /// They lose their names as soon as they are made: nothing is left behind, however the process ends.
+    #[default]
+    Always,
+    /// They have names as long as the process runs. What an earlier process of the prefix left is removed first.
+    Existing,
+    /// They keep their names after the process has ended. The next one of the prefix takes them, emptied.
+    Never,
+}
+
+/// What users mean by IO addresses.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum IovaMode {
+    /// Physical addresses.
+    Pa,
+    /// Virtual addresses.
+    Va,
 }
 
 /// First process of a file prefix, or one that joins it.
@@ -159,6 +208,8 @@ mod tests {
             assert!(EalConfig { iova_base, ..default() }.check().is_err(), "{iova_base:#x}");
         }
         assert!(EalConfig { memory_bytes: u64::MAX, ..default() }.check().is_err());
+        let parts = vec![u64::MAX, 1 << 20];
+        assert!(EalConfig { socket_mem_bytes: parts, ..default() }.check().is_err());
         assert!(EalConfig { private_reserve_bytes: 1 << 60, ..default() }.check().is_err());
     }
 }

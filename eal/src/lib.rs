@@ -64,7 +64,7 @@ mod runtime;
 mod share;
 mod sync;
 
-pub use config::{EalConfig, HugePolicy, ProcessType};
+pub use config::{EalConfig, HugePolicy, HugeUnlink, IovaMode, ProcessType};
 pub use eal::Eal;
 pub use error::Error;
 pub use gate::FenceMode;

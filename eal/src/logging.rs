@@ -11,10 +11,19 @@
 //! | 6, 7 | notice, info | `info!` (from 7) |
 //! | 8 | debug | `debug!`, `trace!` |
 
+mod component;
+mod regex;
+mod syslog;
+
 use std::io::Write;
+use std::path::Path;
 use std::sync::{OnceLock, PoisonError, RwLock};
 
 use log::{LevelFilter, Log, Metadata, Record};
+
+pub(crate) use component::COMPONENTS;
+pub use component::Component;
+use syslog::Syslog;
 
 /// The level that components have when nothing else is said: info.
 pub const DEFAULT_LEVEL: u8 = 7;
@@ -26,20 +35,22 @@ pub const MAX_LEVEL: u8 = 8;
 pub struct LogConfig {
     /// Nothing above this is written, whatever its component's level.
     pub ceiling: u8,
-    /// Component patterns (`*` and `?` match) with their levels; the last one that matches counts.
-    pub levels: Vec<(String, u8)>,
+    /// Components with their levels; the last entry that picks a component counts.
+    pub levels: Vec<(Component, u8)>,
+    /// Log to the machine's log (`/dev/log`) too, as this facility (RFC 5424, table 1).
+    pub syslog: Option<u8>,
 }
 
 impl Default for LogConfig {
     fn default() -> Self {
-        Self { ceiling: MAX_LEVEL, levels: Vec::new() }
+        Self { ceiling: MAX_LEVEL, levels: Vec::new(), syslog: None }
     }
 }
 
 impl LogConfig {
-    /// Whether a line of `level` from `component` is written.
-    fn shows(&self, component: &str, level: u8) -> bool {
-        let own = self.levels.iter().rev().find(|(pattern, _)| matches(pattern, component));
+    /// Whether a line of `level` to the log target `target` is written.
+    pub(crate) fn shows(&self, target: &str, level: u8) -> bool {
+        let own = self.levels.iter().rev().find(|(component, _)| component.picks(target));
         level <= own.map_or(DEFAULT_LEVEL, |&(_, level)| level).min(self.ceiling)
     }
 
@@ -50,8 +61,10 @@ impl LogConfig {
     }
 }
 
+#[derive(Default)]
 struct Logger {
     config: RwLock<LogConfig>,
+    syslog: RwLock<Option<Syslog>>,
 }
 
 static LOGGER: OnceLock<Logger> = OnceLock::new();
@@ -59,8 +72,8 @@ static LOGGER: OnceLock<Logger> = OnceLock::new();
 /// Makes this the process's logger. False when the process has another one already: that one stays, and only it
 /// decides what is written. Called again, it replaces the levels.
 pub fn init(config: &LogConfig) -> bool {
-    let logger = LOGGER.get_or_init(|| Logger { config: RwLock::new(config.clone()) });
-    *logger.config.write().unwrap_or_else(PoisonError::into_inner) = config.clone();
+    let logger = LOGGER.get_or_init(Logger::default);
+    logger.set(config, Path::new(syslog::SOCKET));
     log::set_max_level(config.most());
     let installed = log::set_logger(logger).is_ok();
     installed || std::ptr::addr_eq(log::logger(), logger)
@@ -70,10 +83,25 @@ pub fn init(config: &LogConfig) -> bool {
 pub fn set_level(pattern: &str, level: u8) -> bool {
     let Some(logger) = LOGGER.get() else { return false };
     let mut config = logger.config.write().unwrap_or_else(PoisonError::into_inner);
-    config.levels.retain(|(known, _)| known != pattern);
-    config.levels.push((pattern.into(), level));
+    let component = Component::from(pattern);
+    config.levels.retain(|(known, _)| *known != component);
+    config.levels.push((component, level));
     log::set_max_level(config.most());
     true
+}
+
+impl Logger {
+    fn set(&self, config: &LogConfig, socket: &Path) {
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = config.clone();
+        let connected = config.syslog.map(|facility| Syslog::connect(socket, facility));
+        if let Some(Err(error)) = &connected {
+            let socket = socket.display();
+            let line = format!("EAL: no log at '{socket}' ({error}): standard error only\n");
+            let _ = std::io::stderr().lock().write_all(line.as_bytes());
+        }
+        let mut syslog = self.syslog.write().unwrap_or_else(PoisonError::into_inner);
+        *syslog = connected.and_then(Result::ok);
+    }
 }
 
 impl Log for Logger {
@@ -84,8 +112,12 @@ impl Log for Logger {
 
     fn log(&self, record: &Record<'_>) {
         if self.enabled(record.metadata()) {
-            let line = format!("{}: {}\n", component(record.target()), record.args());
+            let line = format!("{}: {}\n", signature(record.target()), record.args());
             let _ = std::io::stderr().lock().write_all(line.as_bytes());
+            let syslog = self.syslog.read().unwrap_or_else(PoisonError::into_inner);
+            if let Some(syslog) = &*syslog {
+                syslog.send(number(record.level()), line.trim_end());
+            }
         }
     }
 
@@ -113,56 +145,13 @@ fn filter(level: u8) -> LevelFilter {
 }
 
 /// How a component signs its lines: the EAL in capitals, as its users know it.
-fn component(target: &str) -> &str {
+fn signature(target: &str) -> &str {
     if target == "eal" { "EAL" } else { target }
-}
-
-/// Whether `text` fits `pattern`, in which `*` stands for anything and `?` for one byte.
-fn matches(pattern: &str, text: &str) -> bool {
-    let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
-    let (mut p, mut t, mut retry) = (0, 0, None);
-    while t < text.len() {
-        match pattern.get(p) {
-            Some(b'*') => {
-                retry = Some((p, t));
-                p += 1;
-            }
-            Some(&byte) if byte == b'?' || byte == text[t] => (p, t) = (p + 1, t + 1),
-            _ => match retry {
-                Some((star, from)) => {
-                    retry = Some((star, from + 1));
-                    (p, t) = (star + 1, from + 1);
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern[p..].iter().all(|&byte| byte == b'*')
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn patterns_match_like_globs() {
-        for (pattern, text) in [
-            ("*", ""),
-            ("*", "eal"),
-            ("pmd.net.*", "pmd.net.vhost"),
-            ("pmd.*.vhost", "pmd.net.vhost"),
-            ("e?l", "eal"),
-            ("*vhost*", "pmd.net.vhost.driver"),
-            ("a*b*c", "a-b-b-c"),
-        ] {
-            assert!(matches(pattern, text), "{pattern} {text}");
-        }
-        for (pattern, text) in
-            [("", "eal"), ("eal", "eal2"), ("pmd.*", "pmd"), ("?", ""), ("a*b", "a-c")]
-        {
-            assert!(!matches(pattern, text), "{pattern} {text}");
-        }
-    }
 
     #[test]
     fn the_last_match_counts_and_the_ceiling_caps() {
@@ -175,6 +164,25 @@ mod tests {
         config.ceiling = 5;
         assert!(!config.shows("pmd.net.virtio", 7));
         assert_eq!(config.most(), LevelFilter::Warn);
+    }
+
+    #[test]
+    fn lines_go_to_the_machines_log_too() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log");
+        let log = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
+        let logger = Logger::default();
+        logger.set(&LogConfig { syslog: Some(1), ..LogConfig::default() }, &path);
+        let line = |level, text| {
+            let (mut record, target) = (Record::builder(), "pmd.net.vhost");
+            logger.log(&record.level(level).target(target).args(format_args!("{text}")).build());
+        };
+        line(log::Level::Debug, "too small to tell");
+        line(log::Level::Warn, "a peer left");
+        let mut buffer = [0; 256];
+        let len = log.recv(&mut buffer).unwrap();
+        let text = std::str::from_utf8(&buffer[..len]).unwrap();
+        assert!(text.starts_with("<12>") && text.ends_with("pmd.net.vhost: a peer left"), "{text}");
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! Values of EAL options. Every function returns `None` for what it does not understand.
 
-use crate::logging::{LogConfig, MAX_LEVEL};
-
 /// Most that a memory option may ask for, in MiB: what fits into an offset with room to spare.
 const MAX_MEBIBYTES: u64 = 1 << 36;
+/// Stack of a worker thread when an option asks for one without a size.
+pub(super) const DEFAULT_STACK_BYTES: usize = 8 << 20;
+/// Smallest and largest stack that can be asked for, in KiB.
+const STACK_KIBIBYTES: std::ops::RangeInclusive<u64> = 64..=1 << 20;
 
 /// A decimal number up to `most`.
 pub(super) fn number(text: &str, most: u64) -> Option<u64> {
@@ -12,13 +14,26 @@ pub(super) fn number(text: &str, most: u64) -> Option<u64> {
     number.filter(|&number| number <= most)
 }
 
-/// The sum of figures in MiB, in bytes.
-pub(super) fn mebibytes(text: &str) -> Option<u64> {
-    let mut sum: u64 = 0;
-    for figure in text.split(',') {
-        sum = sum.checked_add(number(figure, MAX_MEBIBYTES)?)?;
+/// A decimal or, with `0x`, hexadecimal number.
+pub(super) fn address(text: &str) -> Option<u64> {
+    match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        Some(digits) if !digits.starts_with('+') => u64::from_str_radix(digits, 16).ok(),
+        Some(_) => None,
+        None => number(text, u64::MAX),
     }
-    (1..=MAX_MEBIBYTES).contains(&sum).then_some(sum << 20)
+}
+
+/// A figure above 0 in MiB, in bytes.
+pub(super) fn mebibytes(text: &str) -> Option<u64> {
+    number(text, MAX_MEBIBYTES).filter(|&figure| figure > 0).map(|figure| figure << 20)
+}
+
+/// Figures in MiB, one for each memory node, in bytes.
+pub(super) fn mebibytes_by_node(text: &str) -> Option<Vec<u64>> {
+    let figures = text.split(',').map(|figure| number(figure, MAX_MEBIBYTES));
+    let bytes: Vec<u64> = figures.map(|figure| Some(figure? << 20)).collect::<Option<_>>()?;
+    let sum = bytes.iter().try_fold(0u64, |sum, &bytes| sum.checked_add(bytes))?;
+    (sum <= MAX_MEBIBYTES << 20).then_some(bytes)
 }
 
 /// Any text but none.
@@ -26,9 +41,14 @@ pub(super) fn non_empty(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.into())
 }
 
+/// One of the words given.
+pub(super) fn one_of(text: &str, words: &[&str]) -> Option<()> {
+    words.contains(&text).then_some(())
+}
+
 /// A register width in bits; 0 lifts the limit.
 pub(super) fn simd_bits(text: &str) -> Option<u16> {
-    let bits = number(text, 1 << 15)? as u16;
+    let bits = u16::try_from(address(text)?).ok()?;
     match bits {
         0 => Some(1 << 15),
         64.. if bits.is_power_of_two() => Some(bits),
@@ -36,47 +56,68 @@ pub(super) fn simd_bits(text: &str) -> Option<u16> {
     }
 }
 
-/// `LEVEL` for everything, `PATTERN,LEVEL` or `REGEX:LEVEL` for some components.
-pub(super) fn log_level(text: &str, config: &mut LogConfig) -> Option<()> {
-    let (pattern, number) = match text.rsplit_once([',', ':']) {
-        None => {
-            config.ceiling = level(text)?;
-            return Some(());
-        }
-        Some((pattern, number)) if text[pattern.len()..].starts_with(',') => {
-            (non_empty(pattern)?, number)
-        }
-        Some((regex, number)) => (glob(regex)?, number),
+/// A stack size in KiB, in bytes.
+pub(super) fn stack_bytes(text: &str) -> Option<usize> {
+    let kibibytes = number(text, u64::MAX).filter(|size| STACK_KIBIBYTES.contains(size))?;
+    usize::try_from(kibibytes << 10).ok()
+}
+
+/// Five groups of hexadecimal digits.
+pub(super) fn uuid(text: &str) -> Option<()> {
+    let lens = text.split('-').map(|group| (group.len(), group.bytes()));
+    let hex = text.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit());
+    (hex && lens.map(|(len, _)| len).eq([8, 4, 4, 4, 12])).then_some(())
+}
+
+/// What `-a` and `-b` name, with its arguments.
+#[derive(PartialEq, Eq, Debug)]
+pub(super) enum Device {
+    /// By its full PCI address, `domain:bus:device.function`.
+    Pci(String),
+    /// By its name, as in `--vdev`.
+    Named(String),
+}
+
+/// A PCI address, long or short, or a device's name.
+pub(super) fn device(text: &str) -> Option<Device> {
+    let (name, arguments) = text.split_at(text.find(',').unwrap_or(text.len()));
+    let (bus, plain) = name.split_once(':').unwrap_or(("", name));
+    match bus {
+        "vdev" => return named(plain).map(|name| Device::Named(format!("{name}{arguments}"))),
+        "pci" => return pci(plain).map(|address| Device::Pci(address + arguments)),
+        _ => {}
+    }
+    match pci(name) {
+        Some(address) => Some(Device::Pci(address + arguments)),
+        None => named(name).map(|name| Device::Named(format!("{name}{arguments}"))),
+    }
+}
+
+/// A name begins with a letter and has nothing in it that a PCI address would have.
+fn named(name: &str) -> Option<&str> {
+    let word = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    let good = name.starts_with(|first: char| first.is_ascii_alphabetic());
+    (good && name.bytes().all(word)).then_some(name)
+}
+
+/// `[domain:]bus:device.function` in hexadecimal, in full.
+fn pci(text: &str) -> Option<String> {
+    let (place, function) = text.rsplit_once('.')?;
+    let parts: Vec<&str> = place.split(':').collect();
+    let (domain, bus, device) = match parts[..] {
+        [bus, device] => ("0", bus, device),
+        [domain, bus, device] => (domain, bus, device),
+        _ => return None,
     };
-    config.levels.push((pattern, level(number)?));
-    Some(())
+    let (domain, bus) = (hex(domain, 0xffff_ffff)?, hex(bus, 0xff)?);
+    let (device, function) = (hex(device, 0x1f)?, hex(function, 7)?);
+    Some(format!("{domain:04x}:{bus:02x}:{device:02x}.{function}"))
 }
 
-fn level(text: &str) -> Option<u8> {
-    const NAMES: [&str; 8] =
-        ["emergency", "alert", "critical", "error", "warning", "notice", "info", "debug"];
-    if let Some(place) = NAMES.iter().position(|name| *name == text) {
-        return Some(place as u8 + 1);
-    }
-    let level = number(text, MAX_LEVEL.into())? as u8;
-    (level > 0).then_some(level)
-}
-
-/// The regular expressions that people type here, as globs: dots, `.*`, `^` and `$`.
-fn glob(regex: &str) -> Option<String> {
-    if regex.is_empty() || regex.contains(['[', ']', '(', ')', '+', '|', '{', '}', '?', '\\']) {
-        return None;
-    }
-    let (from_start, regex) = strip(regex.strip_prefix('^'), regex);
-    let (to_end, regex) = strip(regex.strip_suffix('$'), regex);
-    // A star without a dot before it is a glob that was typed here by mistake; it means the same.
-    let middle = regex.replace(".*", "*").replace('.', "?");
-    let (before, after) = (if from_start { "" } else { "*" }, if to_end { "" } else { "*" });
-    Some(format!("{before}{middle}{after}"))
-}
-
-fn strip<'a>(stripped: Option<&'a str>, whole: &'a str) -> (bool, &'a str) {
-    (stripped.is_some(), stripped.unwrap_or(whole))
+fn hex(digits: &str, most: u32) -> Option<u32> {
+    let hex = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let number = if hex { u32::from_str_radix(digits, 16).ok() } else { None };
+    number.filter(|&number| number <= most)
 }
 
 #[cfg(test)]
@@ -84,48 +125,54 @@ mod tests {
     use super::*;
 
     #[test]
-    fn memory_is_a_sum_of_mebibytes() {
+    fn memory_is_a_figure_in_mebibytes() {
         assert_eq!(mebibytes("1024"), Some(1 << 30));
-        assert_eq!(mebibytes("512,512"), Some(1 << 30));
-        assert_eq!(mebibytes("1024,0"), Some(1 << 30));
-        for text in ["", "0", "0,0", "x", "-1", "1,", "18446744073709551615", "1 "] {
+        for text in ["", "0", "512,512", "x", "-1", "1,", "18446744073709551615", "1 "] {
             assert_eq!(mebibytes(text), None, "{text:?}");
         }
     }
 
     #[test]
-    fn log_levels_in_every_spelling() {
-        let mut config = LogConfig::default();
-        for text in [
-            "7",
-            "user1,5",
-            "pmd.net.vhost.driver,8",
-            "pmd.net.*,debug",
-            "^pmd.net.*:8",
-            "lib.eal:error",
-        ] {
-            log_level(text, &mut config).unwrap();
-        }
-        assert_eq!(config.ceiling, 7);
-        let expected = [
-            ("user1", 5),
-            ("pmd.net.vhost.driver", 8),
-            ("pmd.net.*", 8),
-            ("pmd?net**", 8),
-            ("*lib?eal*", 4),
-        ];
-        assert_eq!(config.levels, expected.map(|(pattern, level)| (pattern.to_string(), level)));
-        for text in ["", "0", "9", "eal,", ",8", ":8", "eal,9", "a(b:8"] {
-            assert!(log_level(text, &mut config).is_none(), "{text:?}");
+    fn memory_by_node_keeps_the_places() {
+        assert_eq!(mebibytes_by_node("0,512,0"), Some(vec![0, 512 << 20, 0]));
+        assert_eq!(mebibytes_by_node("1024"), Some(vec![1 << 30]));
+        let much = format!("{MAX_MEBIBYTES},1");
+        for text in ["", "1,", ",1", "1,-1", "1;2", &much] {
+            assert_eq!(mebibytes_by_node(text), None, "{text:?}");
         }
     }
 
     #[test]
     fn register_widths_are_powers_of_two() {
         assert_eq!(simd_bits("512"), Some(512));
+        assert_eq!(simd_bits("0x100"), Some(256));
         assert_eq!(simd_bits("0"), Some(32768));
-        for text in ["1", "32", "100", "65536", "x"] {
+        for text in ["1", "32", "100", "65536", "65664", "x"] {
             assert_eq!(simd_bits(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn devices_are_pci_addresses_or_names() {
+        let pci = |text: &str| Some(Device::Pci(text.into()));
+        assert_eq!(device("0000:03:00.0"), pci("0000:03:00.0"));
+        assert_eq!(device("00:03.0,vectorized=1"), pci("0000:00:03.0,vectorized=1"));
+        assert_eq!(device("pci:af:1F.7"), pci("0000:af:1f.7"));
+        assert_eq!(device("10000:e1:00.0"), pci("10000:e1:00.0"));
+        let named = |text: &str| Some(Device::Named(text.into()));
+        assert_eq!(device("net_vhost0,iface=/tmp/a:b"), named("net_vhost0,iface=/tmp/a:b"));
+        assert_eq!(device("vdev:net_null1"), named("net_null1"));
+        for text in ["", "1", "03:00", "00:20.0", "00:03.8", "100:00.0", "g0:00.0", "a b", ",x=1"] {
+            assert_eq!(device(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn addresses_stacks_and_tokens() {
+        assert_eq!((address("0x10"), address("16"), address("0x")), (Some(16), Some(16), None));
+        assert_eq!((stack_bytes("1024"), stack_bytes("1")), (Some(1 << 20), None));
+        assert!(uuid("14d63f20-8445-11ea-8900-1f9ce7d5650d").is_some());
+        assert!(uuid("14d63f20-8445-11ea-8900").is_none());
+        assert!(uuid("14d63f20-8445-11ea-8900-1f9ce7d5650g").is_none());
     }
 }
