@@ -125,6 +125,9 @@ fn wanted(args: Vec<OsString>) -> Result<Wanted, Problem> {
         });
     }
     let parsed = eal::args::parse(args)?;
+    if let Some(text) = parsed.log_help {
+        return Ok(Wanted::Help(text));
+    }
     let options = cli::parse(parsed.rest)?;
     if parsed.help || options.help {
         let name = parsed.program.rsplit('/').next().unwrap_or("testpmd");
@@ -167,7 +170,7 @@ fn ports(config: EalConfig, options: &Options, signals: &Signals, mut out: Outpu
     if !eal.memory().is_primary() {
         return refuse_secondary(&mut out);
     }
-    let mut app = match setup::bring_up(eal, &drivers(), options, out) {
+    let mut app = match setup::bring_up(eal, drivers(), options, out) {
         Ok(app) => app,
         Err(Fatal { mut out, cause }) => return fail(&mut out, &cause),
     };
