@@ -118,9 +118,10 @@ impl Burst {
     /// Keeps, of the packets from place `from` on, those for which `keep` says so, in their order, and gives the others back
     /// to their pools. Returns how many that were.
     pub fn retain_from(&mut self, from: usize, mut keep: impl FnMut(&mut Mbuf) -> bool) -> usize {
-        let mut kept = from.min(self.len);
+        let from = from.min(self.len);
+        let mut kept = from;
         let packets = self.as_mut_slice();
-        for at in kept..packets.len() {
+        for at in from..packets.len() {
             if keep(&mut packets[at]) {
                 packets.swap(kept, at);
                 kept += 1;

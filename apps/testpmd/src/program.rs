@@ -152,7 +152,8 @@ fn quiet() -> EalConfig {
 
 /// The drivers of this program.
 pub fn drivers() -> DriverList {
-    DriverList::new().with(pmd_vhost::ethdev::VhostDriver::new()).with(pmd_virtio::VirtioUserDriver)
+    let list = DriverList::new().with(pmd_vhost::ethdev::VhostDriver::new());
+    pmd_soft::add_drivers(list.with(pmd_virtio::VirtioUserDriver))
 }
 
 fn ports(config: EalConfig, options: &Options, signals: &Signals, mut out: Output) -> ExitCode {
