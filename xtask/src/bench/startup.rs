@@ -88,7 +88,7 @@ fn first_prompt(mut command: Command) -> Result<Duration, Error> {
     let device = format!("net_vhost0,iface={},queues=1,client=0", socket.display());
     command.args(["--lcores", "0@0,1@1", "--no-huge", "-m", "256", "--no-pci", "--file-prefix"]);
     command.args([name.as_str(), "--vdev", &device, "--", "-i", "--nb-cores=1"]);
-    command.args(["--total-num-mbufs=4096"]);
+    command.args(["--total-num-mbufs=4096"]).env("TESTPMD_HISTORY", "");
     let end = |fd: &OwnedFd| fd.try_clone().map(Stdio::from).map_err(Error::System);
     command.stdin(end(&terminal.slave)?).stdout(end(&terminal.slave)?).stderr(terminal.slave);
     let began = Instant::now();

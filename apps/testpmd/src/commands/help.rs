@@ -61,7 +61,8 @@ pub fn shown(command: &'static Command) -> String {
     words.join(" ")
 }
 
-fn shown_step(step: Step) -> String {
+/// A step as the reference's help writes it.
+pub fn shown_step(step: Step) -> String {
     let text = match step.kind {
         Kind::Words(words) if words.contains('|') => format!("({words})"),
         Kind::Words(word) => word.into(),

@@ -27,6 +27,10 @@ impl Refusal {
 pub struct Fit<'a> {
     /// The steps that have a word, with it.
     pub typed: Vec<(Step, &'a str)>,
+    /// Where the syntax goes on: the position behind the last step that has a word.
+    pub next: usize,
+    /// What fits no step.
+    pub surplus: &'a str,
     /// Whether nothing is missing and nothing is too much.
     pub complete: bool,
 }
@@ -48,7 +52,7 @@ pub fn parse<'a>(line: &'a str, session: &'a Session<'a>) -> Result<Option<Args<
     }
     let mut refusal = Refusal::NotFound;
     for command in all() {
-        let Fit { typed, complete } = fit(command, text);
+        let Fit { typed, complete, .. } = fit(command, text);
         if complete {
             return Ok(Some(Args { command, typed, session }));
         }
@@ -61,20 +65,22 @@ pub fn parse<'a>(line: &'a str, session: &'a Session<'a>) -> Result<Option<Args<
 
 /// Lays a line along a command's syntax, as far as it goes.
 pub fn fit<'a>(command: &'static Command, mut text: &'a str) -> Fit<'a> {
-    let mut typed = Vec::new();
-    for step in steps(command.syntax) {
+    let (mut typed, mut next, mut missing) = (Vec::new(), 0, false);
+    for (position, step) in steps(command.syntax).enumerate() {
         let (word, rest) = match step.kind.takes_rest() {
             true => (text.trim_ascii(), ""),
             false => next_word(text).unwrap_or_default(),
         };
         if !word.is_empty() && step.kind.accepts(word) {
             typed.push((step, word));
-            text = rest;
+            (text, next) = (rest, position + 1);
         } else if !step.optional {
-            return Fit { typed, complete: false };
+            missing = true;
+            break;
         }
     }
-    Fit { typed, complete: next_word(text).is_none() }
+    let complete = !missing && next_word(text).is_none();
+    Fit { typed, next, surplus: text, complete }
 }
 
 /// The first word of a text, and what follows it.

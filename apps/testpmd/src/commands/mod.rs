@@ -36,6 +36,7 @@
 //! what the syntax does not have fails there, and answers zero or nothing in the program.
 
 mod args;
+pub mod completion;
 mod display;
 mod forwarding;
 mod help;

@@ -1,6 +1,7 @@
-//! `help` and `quit`.
+//! `help`, `load` and `quit`.
 
 use super::{Command, Section, help};
+use crate::console;
 
 /// The commands of this file.
 pub const COMMANDS: &[Command] = &[
@@ -21,6 +22,12 @@ pub const COMMANDS: &[Command] = &[
         help: "Show the commands that begin with these words, and what they do.",
         section: Section::Control,
         run: |app, args| app.out.say(format_args!("{}", help::commands(args.text("command")))),
+    },
+    Command {
+        syntax: "load <file>",
+        help: "Run the commands of a file. quit ends the file only.",
+        section: Section::Control,
+        run: |app, args| console::load(app, args.session(), args.text("file")),
     },
     Command {
         syntax: "quit",

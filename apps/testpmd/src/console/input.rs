@@ -15,6 +15,8 @@ const LONGEST_LINE_BYTES: usize = 64 << 10;
 pub enum Wake {
     /// A line, without its end.
     Line(String),
+    /// Bytes to be taken, for those who wait for bytes.
+    Input,
     /// The input is over; the text of an unfinished line, which is not a command.
     End(String),
     /// A signal asks the app to end.
@@ -64,6 +66,37 @@ impl<Fd: AsFd> Input<Fd> {
                 Ready::Other => {}
             }
         }
+    }
+
+    /// Waits for bytes or whatever comes first.
+    pub fn wait_for_bytes(
+        &mut self,
+        signals: &Signals,
+        events: &[BorrowedFd<'_>],
+        timeout_ms: Option<u16>,
+    ) -> Wake {
+        loop {
+            if signals.arrived() {
+                return Wake::Signal;
+            }
+            if !self.bytes.is_empty() {
+                return Wake::Input;
+            }
+            if self.ended {
+                return Wake::End(String::new());
+            }
+            match self.poll(signals, events, timeout_ms) {
+                Ready::Input => self.read(),
+                Ready::Events => return Wake::Events,
+                Ready::Timeout => return Wake::Timeout,
+                Ready::Other => {}
+            }
+        }
+    }
+
+    /// The bytes that came.
+    pub fn take_bytes(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.bytes)
     }
 
     fn next_line(&mut self) -> Option<String> {

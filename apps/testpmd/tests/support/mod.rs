@@ -59,6 +59,7 @@ impl Stream {
 fn command(args: &[&str], folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_testpmd"));
     command.args(args).current_dir(folder).env("TMPDIR", folder).env("XDG_RUNTIME_DIR", folder);
+    command.env("TESTPMD_HISTORY", "");
     command
 }
 
@@ -76,8 +77,14 @@ impl Program {
 
     /// With input and output on a terminal, and errors on a pipe.
     pub fn on_terminal(args: &[&str], folder: &Path) -> Self {
+        Self::on_terminal_with_history(args, folder, Path::new(""))
+    }
+
+    /// The same, where typed lines are remembered in a file.
+    pub fn on_terminal_with_history(args: &[&str], folder: &Path, history: &Path) -> Self {
         let pty = nix::pty::openpty(None, None).unwrap();
         let mut command = command(args, folder);
+        command.env("TESTPMD_HISTORY", history);
         command.stdin(pty.slave.try_clone().unwrap()).stdout(pty.slave).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         drop(command);
@@ -110,6 +117,16 @@ impl Program {
     /// Standard output so far, with line ends as on a file.
     pub fn out(&self) -> String {
         self.out.get().replace('\r', "")
+    }
+
+    /// Standard output so far, as it was written.
+    pub fn raw_out(&self) -> String {
+        self.out.get()
+    }
+
+    /// The settings of its terminal.
+    pub fn terminal(&self) -> nix::sys::termios::Termios {
+        nix::sys::termios::tcgetattr(self.input.as_ref().unwrap()).unwrap()
     }
 
     /// Standard error so far.

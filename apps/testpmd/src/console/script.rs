@@ -1,0 +1,108 @@
+//! Files of commands.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+
+use super::input::{Input, Wake};
+use super::{Session, run_line};
+use crate::app::App;
+use crate::{say, warn_user};
+
+/// Runs the lines of a file. They are not repeated on the output; one that is no command is complained about on standard error
+/// with its number. `quit` ends the file only.
+pub fn load(app: &mut App, session: &Session<'_>, path: &str) {
+    let Some(_level) = session.enter_file() else {
+        warn_user!(app.out, "{path} is not read: too many files load each other");
+        return;
+    };
+    match open(path) {
+        Ok(file) => {
+            run(app, session, path, file);
+            say!(app.out, "Read CLI commands from {path}");
+        }
+        Err(error) => {
+            warn_user!(app.out, "Failed to create file based cmdline context: {path}: {error}");
+        }
+    }
+}
+
+/// Does not wait for the other end of a pipe that nobody writes.
+fn open(path: &str) -> io::Result<File> {
+    let file = OpenOptions::new().read(true).custom_flags(nix::libc::O_NONBLOCK).open(path)?;
+    match file.metadata()?.is_dir() {
+        true => Err(io::ErrorKind::IsADirectory.into()),
+        false => Ok(file),
+    }
+}
+
+fn run(app: &mut App, session: &Session<'_>, path: &str, file: File) {
+    let mut input = Input::new(file);
+    for number in 1.. {
+        let (line, last) = match input.wait(session.signals(), &[], None) {
+            Wake::Line(line) => (line, false),
+            // The last line may lack its end.
+            Wake::End(rest) => (rest, true),
+            _ => return,
+        };
+        if let Err(refusal) = run_line(app, session, &line) {
+            warn_user!(app.out, "{path}:{number}: {}: {}", refusal.text(), line.trim());
+        }
+        if last || session.has_ended() || app.out.is_broken() {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use crate::console::bench::Bench;
+
+    #[test]
+    fn lines_of_a_file_in_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let (outer, inner) = (folder.path().join("outer"), folder.path().join("inner"));
+        let (outer, inner) = (outer.to_str().unwrap(), inner.to_str().unwrap());
+        let lines = format!(
+            "# comment\r\nfoo\nset burst\nset burst 16\nload {inner}\nquit\nset burst 17\n"
+        );
+        fs::write(outer, lines).unwrap();
+        fs::write(inner, "set burst 18\nset burst 19").unwrap();
+        let mut bench = Bench::one();
+        let (out, err) = bench.type_in(&format!("load {outer}"));
+        let set = |count| format!("Number of packets per burst set to {count}\n");
+        let expected = set(16) + &set(18) + &set(19);
+        let read = format!("Read CLI commands from {inner}\nRead CLI commands from {outer}\n");
+        assert_eq!(out, expected + &read);
+        // CR LF is two line ends.
+        let complaints =
+            format!("{outer}:3: Command not found: foo\n{outer}:4: Bad arguments: set burst\n");
+        assert_eq!(err, complaints);
+    }
+
+    #[test]
+    fn files_that_cannot_be_read() {
+        let mut bench = Bench::one();
+        let failed = "Failed to create file based cmdline context:";
+        assert_eq!(
+            bench.err("load /no/such/file"),
+            format!("{failed} /no/such/file: No such file or directory (os error 2)\n")
+        );
+        assert_eq!(bench.err("load /"), format!("{failed} /: is a directory\n"));
+        assert_eq!(bench.out("load /dev/null"), "Read CLI commands from /dev/null\n");
+    }
+
+    #[test]
+    fn a_file_that_loads_itself_comes_to_an_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("again");
+        let path = file.to_str().unwrap();
+        fs::write(&file, format!("load {path}\n")).unwrap();
+        let mut bench = Bench::one();
+        let (out, err) = bench.type_in(&format!("load {path}"));
+        assert_eq!(err, format!("{path} is not read: too many files load each other\n"));
+        assert_eq!(out.lines().count(), 16);
+    }
+}
