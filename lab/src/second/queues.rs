@@ -75,6 +75,7 @@ impl Queues {
                 queue: index / 2,
                 port: 0,
                 pool: rx.then(|| pool.clone()),
+                indirect: false,
                 name: Some(name(index)),
             };
             VirtQueue::with_setup(eal.memory(), setup)

@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use eal::gate::GateWords;
 use virtio::Features;
+use virtio::packet_counts::PacketCounts;
 
 /// Where the ring is and how long: written once, before the size, and never changed.
 #[derive(Debug)]
@@ -24,6 +25,8 @@ pub(crate) struct Geometry {
     pub ring_offset: AtomicU64,
     /// The zeroed header in the data file, for packets without headroom.
     pub header_offset: AtomicU64,
+    /// The tables for packets of several segments in the data file (`indirect.rs`); 0 when there are none.
+    pub indirect_offset: AtomicU64,
     /// Entries of the ring; 0 while the block is being made.
     pub size: AtomicU32,
 }
@@ -36,6 +39,8 @@ pub(crate) struct QueueConfig {
     pub features: u64,
     /// The port, for received packets.
     pub port: u16,
+    /// How many of the ring's descriptors are used: at least 1, at most the ring's size.
+    pub descriptors: u16,
 }
 
 impl QueueConfig {
@@ -50,12 +55,70 @@ impl QueueConfig {
 pub(crate) struct Progress {
     /// Used entries consumed. Stored before any of their descriptors is posted again.
     pub used: AtomicU32,
-    /// Heads made available. Stored before the index is published.
-    pub avail: AtomicU32,
     /// 1: published while the device's flag said that it wants no kick, and not confirmed since.
     pub unconfirmed: AtomicU32,
+    /// An encoded [`Posted`]. Stored before the index is published.
+    posted: AtomicU64,
+    /// An encoded [`UsedBatch`], or 0.
+    batch: AtomicU64,
     /// Not 0: the device broke a rule (see `BreakReason`).
     pub broken: AtomicU32,
+}
+
+/// What was made available: one word, so that a poller that dies leaves both or neither.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Posted {
+    /// Heads made available.
+    pub heads: u32,
+    /// In order: the descriptor that is used next (virtio 1.2, 2.7.7 and 2.7.9).
+    pub next_id: u16,
+}
+
+/// In order: a batch of used buffers of which only the last was named (virtio 1.2, 2.7.9) and that was not taken whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct UsedBatch {
+    /// Position of the last buffer.
+    pub end: u32,
+    /// Bytes in the last buffer; below `u32::MAX`.
+    pub len: u32,
+}
+
+impl Progress {
+    /// Heads made available, and the next descriptor.
+    #[inline(always)]
+    pub fn posted(&self) -> Posted {
+        let word = self.posted.load(Ordering::Acquire);
+        Posted { heads: word as u32, next_id: (word >> 32) as u16 }
+    }
+
+    /// Stores it.
+    #[inline(always)]
+    pub fn set_posted(&self, posted: Posted) {
+        let word = u64::from(posted.next_id) << 32 | u64::from(posted.heads);
+        self.posted.store(word, Ordering::Release);
+    }
+
+    /// The batch that was begun.
+    pub fn batch(&self) -> Option<UsedBatch> {
+        let word = self.batch.load(Ordering::Acquire);
+        let len = ((word >> 32) as u32).checked_sub(1)?;
+        Some(UsedBatch { end: word as u32, len })
+    }
+
+    /// Stores it.
+    pub fn set_batch(&self, batch: Option<UsedBatch>) {
+        let word = batch.map_or(0, |b| (u64::from(b.len) + 1) << 32 | u64::from(b.end));
+        self.batch.store(word, Ordering::Release);
+    }
+
+    /// A ring at its beginning.
+    pub fn reset(&self) {
+        self.used.store(0, Ordering::Relaxed);
+        self.unconfirmed.store(0, Ordering::Relaxed);
+        self.set_posted(Posted::default());
+        self.set_batch(None);
+        self.broken.store(0, Ordering::Relaxed);
+    }
 }
 
 /// What a queue has counted. One writer at a time: the poller, or control with the gate closed.
@@ -71,6 +134,8 @@ pub(crate) struct Counters {
     /// Times the pool had no mbuf for a free descriptor.
     pub no_mbuf: AtomicU64,
     pub kicks: AtomicU64,
+    /// Packets by size and destination.
+    pub frames: PacketCounts,
 }
 
 /// Adds to a counter of which the caller is the one writer: no locked instruction.
@@ -102,10 +167,12 @@ const _: () = {
     assert!(offset_of!(QueueBlock, claim) == 256);
     assert!(offset_of!(QueueBlock, progress) == 320);
     assert!(offset_of!(QueueBlock, counters) == 384);
-    assert!(size_of::<QueueBlock>() == 448);
-    assert!(offset_of!(Geometry, size) == 16);
+    assert!(offset_of!(Counters, frames) == 48);
+    assert!(size_of::<QueueBlock>() == 512);
+    assert!(offset_of!(Geometry, size) == 24);
     assert!(offset_of!(QueueConfig, port) == 8);
-    assert!(offset_of!(Progress, broken) == 12);
+    assert!(offset_of!(Progress, posted) == 8);
+    assert!(offset_of!(Progress, broken) == 24);
 };
 
 impl QueueBlock {
@@ -244,5 +311,27 @@ mod tests {
         ] {
             assert_eq!(Slot::decode(slot.encode()), slot);
         }
+    }
+
+    #[test]
+    fn progress_survives_encoding() {
+        // SAFETY: a block of zeroes is a valid one, and so is its part.
+        let progress: Progress = unsafe { std::mem::zeroed() };
+        assert_eq!((progress.posted(), progress.batch()), (Posted::default(), None));
+        for posted in [
+            Posted { heads: u32::MAX, next_id: 0 },
+            Posted { heads: 0, next_id: 32_767 },
+            Posted { heads: 70_000, next_id: 1 },
+        ] {
+            progress.set_posted(posted);
+            assert_eq!(progress.posted(), posted);
+        }
+        for batch in [UsedBatch { end: 0, len: 0 }, UsedBatch { end: u32::MAX, len: u32::MAX - 1 }]
+        {
+            progress.set_batch(Some(batch));
+            assert_eq!(progress.batch(), Some(batch));
+        }
+        progress.reset();
+        assert_eq!(progress.batch(), None);
     }
 }

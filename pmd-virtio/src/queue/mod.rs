@@ -16,6 +16,8 @@
 
 mod block;
 mod claim;
+mod frames;
+mod indirect;
 mod recover;
 mod rx;
 mod shared;
@@ -24,7 +26,7 @@ mod tests;
 mod tx;
 
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::atomic::{Ordering, fence};
+use std::sync::atomic::{AtomicU16, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -33,8 +35,9 @@ use eal::{Memory, OwnerId};
 use pmd_core::{Error, Mbuf, MbufPool, QueueStats, RxQueue, TxQueue};
 use virtio::Features;
 use virtio::layout::{AVAIL_NO_INTERRUPT, RingLayout, USED_NO_NOTIFY};
+use virtio::packet_counts::PacketCountsSnapshot;
 
-use block::{QueueConfig, Slot};
+use block::{Posted, QueueConfig, Slot};
 use claim::Claim;
 use shared::{QueueShared, Signals};
 
@@ -91,6 +94,8 @@ pub struct VirtQueue {
     queue: u16,
     port: u16,
     pool: Option<MbufPool>,
+    /// Descriptors to be used from the next `prepare` on.
+    descriptors: AtomicU16,
     /// Whether the gate is closed and known to be empty. Held during control calls.
     empty: Mutex<bool>,
 }
@@ -108,6 +113,9 @@ pub struct QueueSetup {
     pub port: u16,
     /// Receive: where mbufs come from.
     pub pool: Option<MbufPool>,
+    /// Transmit: make tables outside the ring, so that packets of several segments take one place each where the device
+    /// offers `INDIRECT_DESC` and not `IN_ORDER`.
+    pub indirect: bool,
     /// A name under which other processes find the queue.
     pub name: Option<String>,
 }
@@ -119,7 +127,8 @@ impl VirtQueue {
     ///
     /// [`Error::NotPowerOfTwo`]; [`Error::Eal`] when there is no memory; [`Error::Io`] when there are no descriptors.
     pub fn with_setup(memory: &Memory, setup: QueueSetup) -> Result<Self, Error> {
-        let QueueSetup { direction, size, queue, port, pool, name } = setup;
+        let QueueSetup { direction, size, queue, port, pool, indirect, name } = setup;
+        let indirect = indirect && direction == Direction::Tx;
         if !size.is_power_of_two() || size > virtio::layout::MAX_RING_SIZE {
             return Err(Error::NotPowerOfTwo { value: size.into() });
         }
@@ -134,9 +143,11 @@ impl VirtQueue {
             _ => {}
         }
         let signals = Arc::new(Signals::new()?);
-        let shared = QueueShared::create(memory, name.as_deref(), size, Arc::clone(&signals))?;
+        let shared =
+            QueueShared::create(memory, name.as_deref(), size, indirect, Arc::clone(&signals))?;
         let (shared, empty) = (Arc::new(shared), Mutex::new(true));
-        let queue = Self { shared, signals, direction, queue, port, pool, empty };
+        let descriptors = AtomicU16::new(size);
+        let queue = Self { shared, signals, direction, queue, port, pool, descriptors, empty };
         queue.configure(Features::VERSION_1);
         Ok(queue)
     }
@@ -152,13 +163,24 @@ impl VirtQueue {
         size: u16,
         pool: Option<MbufPool>,
     ) -> Result<Self, Error> {
-        let setup = QueueSetup { direction, size, queue: 0, port: 0, pool, name: None };
+        let (queue, port, name) = (0, 0, None);
+        let setup = QueueSetup { direction, size, queue, port, pool, indirect: true, name };
         Self::with_setup(memory, setup)
     }
 
     /// Entries of the ring.
     pub fn size(&self) -> u16 {
         self.shared.rings.size()
+    }
+
+    /// Lets the queue use no more than `descriptors` of the ring, at least 1, from the next [`VirtQueue::prepare`] on.
+    pub fn limit_descriptors(&self, descriptors: u16) {
+        self.descriptors.store(descriptors.clamp(1, self.size()), Ordering::Relaxed);
+    }
+
+    /// How many of the ring's descriptors are used from the next [`VirtQueue::prepare`] on.
+    pub fn descriptors(&self) -> u16 {
+        self.descriptors.load(Ordering::Relaxed)
     }
 
     /// Which way packets go.
@@ -224,9 +246,16 @@ impl VirtQueue {
     }
 
     fn configure(&self, features: Features) {
-        let config = QueueConfig { features: features.bits(), port: self.port };
+        let (port, descriptors) = (self.port, self.descriptors());
+        let config = QueueConfig { features: features.bits(), port, descriptors };
         // SAFETY: the gate is closed and control is serialised (callers).
         unsafe { self.shared.block().set_config(config) };
+    }
+
+    /// What was agreed with the device. The gate is closed.
+    fn config(&self) -> QueueConfig {
+        // SAFETY: the gate is closed and control is serialised (callers).
+        unsafe { self.shared.block().config() }
     }
 
     /// Makes the ring new: gives back every mbuf of the table, zeroes indices, posts receive buffers, takes over `features`.
@@ -239,35 +268,36 @@ impl VirtQueue {
         let _empty = self.while_empty("prepare a queue")?;
         self.drain_table();
         let (rings, progress) = (&self.shared.rings, &self.shared.block().progress);
-        progress.used.store(0, Ordering::Relaxed);
-        progress.avail.store(0, Ordering::Relaxed);
-        progress.unconfirmed.store(0, Ordering::Relaxed);
-        progress.broken.store(0, Ordering::Relaxed);
+        progress.reset();
         rings.publish_avail(0);
         rings.publish_used(0);
         rings.set_used_flags(0);
         rings.set_avail_flags(AVAIL_NO_INTERRUPT);
         self.configure(features);
         if self.direction == Direction::Rx {
-            self.fill(features.header_bytes() as u16);
+            self.fill(&self.config());
         }
         Ok(())
     }
 
-    /// Posts a buffer under every free descriptor, as far as the pool has them. The gate is closed.
-    fn fill(&self, header_bytes: u16) -> usize {
+    /// Posts a buffer under every free descriptor that is to have one, as far as the pool has them. The gate is closed.
+    fn fill(&self, config: &QueueConfig) -> usize {
         let Some(pool) = &self.pool else { return 0 };
         let (shared, progress) = (&*self.shared, &self.shared.block().progress);
         let (bias, room) = (shared.iova_bias(), pool.data_room());
-        let old = progress.avail.load(Ordering::Acquire);
-        let mut avail = old;
-        for id in (0..self.size()).filter(|&id| shared.table.get(id) == Slot::Free) {
+        let header_bytes = config.features().header_bytes() as u16;
+        let old = progress.posted().heads;
+        let mut heads = old;
+        let free = usize::from(config.descriptors).saturating_sub(shared.table.heads().count());
+        // The place of the ring that comes next is also the descriptor that comes next, for devices that use them in order.
+        let ids = (0..self.size()).map(|k| (old as u16).wrapping_add(k) & shared.rings.mask());
+        for id in ids.filter(|&id| shared.table.get(id) == Slot::Free).take(free) {
             let Some(mbuf) = pool.take() else { break };
-            rx::post(shared, bias, room, header_bytes, (id, avail), mbuf);
-            avail = avail.wrapping_add(1);
+            rx::post(shared, bias, room, header_bytes, (id, heads), mbuf);
+            heads = heads.wrapping_add(1);
         }
-        shared.publish(old, avail);
-        avail.wrapping_sub(old) as usize
+        shared.publish(old, Posted { heads, next_id: 0 });
+        heads.wrapping_sub(old) as usize
     }
 
     /// Gives back every mbuf of the table and returns how many. The device must not run the ring any more, or it writes
@@ -333,6 +363,11 @@ impl VirtQueue {
         self.shared.stats()
     }
 
+    /// The queue's packets by size and destination.
+    pub fn frames(&self) -> PacketCountsSnapshot {
+        self.shared.block().counters.frames.snapshot()
+    }
+
     /// Why the queue is out of service, if the device broke a rule since it was last prepared.
     pub fn broken(&self) -> Option<&'static str> {
         BreakReason::text(self.shared.block().progress.broken.load(Ordering::Acquire))
@@ -343,7 +378,7 @@ impl VirtQueue {
     /// poller knows what it has published since.
     pub fn wake_unconfirmed(&self, told: &mut Option<u32>) {
         let progress = &self.shared.block().progress;
-        let avail = progress.avail.load(Ordering::Acquire);
+        let avail = progress.posted().heads;
         if progress.unconfirmed.load(Ordering::Relaxed) == 0 || *told == Some(avail) {
             return;
         }

@@ -1,10 +1,11 @@
 //! Rebuilding a queue whose poller's process died, in place (docs/architecture.md, section 8.1).
-#![allow(unsafe_code, reason = "reads the configuration with the gate closed")]
+#![allow(unsafe_code, reason = "reads records that the queue holds, with the gate closed")]
 
 use std::sync::atomic::Ordering;
 
 use eal::OwnerId;
 use pmd_core::Error;
+use virtio::Features;
 
 use super::block::{Slot, add};
 use super::{BreakReason, Direction, VirtQueue};
@@ -74,9 +75,7 @@ impl VirtQueue {
         done.lost += self.take_unpublished();
         self.clear_orphans();
         if self.direction == Direction::Rx {
-            // SAFETY: the gate is closed and control is serialised.
-            let config = unsafe { self.shared.block().config() };
-            done.posted = self.fill(config.features().header_bytes() as u16);
+            done.posted = self.fill(&self.config());
         }
         add(&self.shared.block().counters.lost, done.lost as u64);
         self.shared.wake();
@@ -87,7 +86,7 @@ impl VirtQueue {
 
     /// The dead poller may have announced its intention and not published.
     fn publish_again(&self) {
-        let avail = self.shared.block().progress.avail.load(Ordering::Acquire);
+        let avail = self.shared.block().progress.posted().heads;
         // Low 16 bits of a running count are the ring index.
         self.shared.rings.publish_avail(avail as u16);
     }
@@ -95,30 +94,55 @@ impl VirtQueue {
     /// Gives back what the device completed and nobody will see. A free slot was taken by the dead process.
     fn take_completed(&self) -> usize {
         let (rings, progress) = (&self.shared.rings, &self.shared.block().progress);
-        let mut used = progress.used.load(Ordering::Acquire);
+        let used = progress.used.load(Ordering::Acquire);
         let waiting = rings.used_index().wrapping_sub(used as u16);
-        if waiting > rings.size() {
+        if u32::from(waiting) > progress.posted().heads.wrapping_sub(used) {
             progress.broken.store(BreakReason::UsedIndex as u32, Ordering::Release);
             return 0;
         }
-        let mut lost = 0;
+        let lost = if self.config().features().contains(Features::IN_ORDER) {
+            self.take_in_order(used, waiting)
+        } else {
+            self.take_elements(used, waiting)
+        };
+        if self.direction == Direction::Rx { lost } else { 0 }
+    }
+
+    /// The device used the `waiting` oldest, and not every one has an element (virtio 1.2, 2.7.9).
+    fn take_in_order(&self, used: u32, waiting: u16) -> usize {
+        let mut taken = 0;
+        for (id, handle, position) in self.shared.table.heads() {
+            if position.wrapping_sub(used) < waiting.into() {
+                self.give_back(id, handle);
+                taken += 1;
+            }
+        }
+        let progress = &self.shared.block().progress;
+        progress.used.store(used.wrapping_add(waiting.into()), Ordering::Release);
+        progress.set_batch(None);
+        taken
+    }
+
+    fn take_elements(&self, mut used: u32, waiting: u16) -> usize {
+        let (rings, progress) = (&self.shared.rings, &self.shared.block().progress);
+        let mut taken = 0;
         for _ in 0..waiting {
             let element = rings.used_element(used as u16);
             let id = u16::try_from(element.id).ok().filter(|&id| id <= rings.mask());
             let slot = id.map(|id| (id, self.shared.table.get(id)));
             if let Some((id, Slot::Head { handle, .. })) = slot {
                 self.give_back(id, handle);
-                lost += usize::from(self.direction == Direction::Rx);
+                taken += 1;
             }
             used = used.wrapping_add(1);
             progress.used.store(used, Ordering::Release);
         }
-        lost
+        taken
     }
 
     /// Gives back what was put into the table and never made available.
     fn take_unpublished(&self) -> usize {
-        let avail = self.shared.block().progress.avail.load(Ordering::Acquire);
+        let avail = self.shared.block().progress.posted().heads;
         let mut lost = 0;
         for (id, handle, position) in self.shared.table.heads() {
             let unpublished = position.wrapping_sub(avail) < 1 << 31;

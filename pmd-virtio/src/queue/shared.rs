@@ -16,7 +16,8 @@ use virtio::layout::{RingLayout, USED_NO_NOTIFY};
 use virtio::notify::{Suppression, should_notify};
 use virtio::ring::RingPtrs;
 
-use super::block::{QueueBlock, Table, add};
+use super::block::{Posted, QueueBlock, Table, add};
+use super::indirect::IndirectTables;
 
 /// Bytes of the zeroed net header behind each ring.
 const HEADER_ROOM_BYTES: u64 = 64;
@@ -36,6 +37,8 @@ pub(crate) struct QueueShared {
     pub table: Table,
     pub ring_offset: u64,
     pub header_offset: u64,
+    /// Tables for packets of several segments, if the queue was made with them.
+    pub indirect: Option<IndirectTables>,
     /// `None` in a process that was not given them.
     pub signals: Option<Arc<Signals>>,
     /// What to free; `None` where another process owns it.
@@ -55,11 +58,14 @@ impl QueueShared {
         memory: &Memory,
         name: Option<&str>,
         size: u16,
+        indirect: bool,
         signals: Arc<Signals>,
     ) -> Result<Self, Error> {
         let layout = RingLayout::new(size);
         let header_offset = layout.total_bytes();
-        let ring = memory.alloc(FileKind::Data, header_offset + HEADER_ROOM_BYTES, 4096)?;
+        let indirect_offset = header_offset + HEADER_ROOM_BYTES;
+        let indirect_bytes = if indirect { IndirectTables::bytes(size) } else { 0 };
+        let ring = memory.alloc(FileKind::Data, indirect_offset + indirect_bytes, 4096)?;
         let bytes = QueueBlock::bytes(size);
         let block = match name {
             Some(name) => memory.zone_create(name, FileKind::Private, bytes, 64),
@@ -79,6 +85,8 @@ impl QueueShared {
         let geometry = unsafe { &place.as_ref().geometry };
         geometry.ring_offset.store(ring.offset, Ordering::Relaxed);
         geometry.header_offset.store(ring.offset + header_offset, Ordering::Relaxed);
+        let indirect_at = if indirect { ring.offset + indirect_offset } else { 0 };
+        geometry.indirect_offset.store(indirect_at, Ordering::Relaxed);
         geometry.size.store(size.into(), Ordering::Release);
         let mut shared = Self::over(memory, place, size)?;
         shared.signals = Some(signals);
@@ -120,6 +128,11 @@ impl QueueShared {
         let rings = rings.map_err(|_| Error::NotPowerOfTwo { value: size.into() })?;
         // SAFETY: the block was made for `size` entries and stays mapped while `memory` lives.
         let table = unsafe { Table::of(block, size) };
+        let indirect_offset = geometry.indirect_offset.load(Ordering::Relaxed);
+        let indirect = (indirect_offset != 0).then(|| {
+            // SAFETY: `create` made tables for `size` descriptors there; they stay mapped while `memory` lives.
+            unsafe { IndirectTables::at(memory, indirect_offset, size) }
+        });
         Ok(Self {
             memory: memory.clone(),
             block,
@@ -127,6 +140,7 @@ impl QueueShared {
             table,
             ring_offset,
             header_offset,
+            indirect,
             signals: None,
             extents: None,
             name: None,
@@ -171,20 +185,22 @@ impl QueueShared {
         self.signals.as_ref().map(|s| s.kick.as_fd())
     }
 
-    /// Writes `avail.idx` and wakes the device if it wants to be woken (virtio 1.2, 2.7.10).
+    /// Writes `avail.idx` and wakes the device if it wants to be woken (virtio 1.2, 2.7.10). `old` is how many heads were
+    /// available before.
     #[inline]
-    pub fn publish(&self, old: u32, new: u32) {
+    pub fn publish(&self, old: u32, posted: Posted) {
         let progress = &self.block().progress;
         let suppressed = self.suppressed();
         if suppressed {
             progress.unconfirmed.store(1, Ordering::Relaxed);
         }
-        progress.avail.store(new, Ordering::Release);
+        progress.set_posted(posted);
         // The low 16 bits are the ring index.
-        self.rings.publish_avail(new as u16);
+        let new = posted.heads as u16;
+        self.rings.publish_avail(new);
         if !suppressed {
             fence(Ordering::SeqCst);
-            if should_notify(Suppression::Flag(self.suppressed()), old as u16, new as u16) {
+            if should_notify(Suppression::Flag(self.suppressed()), old as u16, new) {
                 self.wake();
             }
         }
@@ -224,6 +240,11 @@ impl QueueShared {
             eal::eventfd::signal(kick);
             add(&self.block().counters.kicks, 1);
         }
+    }
+
+    /// The part of the poller's descriptors that stays unused: those above the configured number.
+    pub fn reserved(&self, descriptors: u16) -> u16 {
+        self.rings.size().saturating_sub(descriptors)
     }
 
     pub fn stats(&self) -> QueueStats {

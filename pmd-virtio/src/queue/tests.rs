@@ -299,7 +299,7 @@ fn a_rebuild_posts_every_descriptor_once() {
         rx::post(&shared, shared.iova_bias(), 2048, 12, (id, position), mbuf);
     };
     again(0, 8);
-    progress.avail.store(9, Ordering::Release);
+    progress.set_posted(Posted { heads: 9, next_id: 9 });
     again(1, 9);
     drop(in_hand); // The sweep of the pool.
     queue.evict(dead).unwrap();

@@ -11,7 +11,7 @@ const PATH_BYTES_MAX: usize = 107;
 /// A vhost-user ring index is 8 bits wide, and a pair takes two.
 const QUEUES_MAX: u64 = 128;
 const QUEUE_SIZE_MIN: u64 = 32;
-const QUEUE_SIZE_MAX: u64 = 4096;
+const QUEUE_SIZE_MAX: u64 = virtio::layout::MAX_RING_SIZE as u64;
 
 /// What a device string asks for, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +28,10 @@ pub struct UserArgs {
     pub queue_size: u16,
     /// Whether a packet may fill several receive buffers.
     pub mergeable: bool,
+    /// Whether buffers are to be used in order, where the device offers that.
+    pub in_order: bool,
+    /// A wish for the fastest path there is; the split ring's is always taken.
+    pub vectorized: bool,
     /// The link speed to report, in Mbit/s.
     pub speed_mbps: Option<u32>,
 }
@@ -47,12 +51,19 @@ impl UserArgs {
             queue_pairs: args.number("queues", 1, 1..=QUEUES_MAX)? as u16,
             queue_size: queue_size(args)?,
             mergeable: args.flag("mrg_rxbuf", true)?,
+            in_order: args.flag("in_order", true)?,
+            vectorized: args.flag("vectorized", false)?,
             speed_mbps: args.parsed("speed")?,
         };
         refuse_other_rings(args)?;
         refuse_tap(args)?;
         args.finish()?;
         Ok(parsed)
+    }
+
+    /// Whether DPDK's port would have a control queue, which it emulates.
+    pub(super) fn has_control_queue(&self) -> bool {
+        self.queue_pairs > 1
     }
 }
 
@@ -101,10 +112,9 @@ fn queue_size(args: &DevArgs) -> Result<u16, Error> {
     Ok(size as u16)
 }
 
-/// Ring kinds and queues that are not there yet are refused when they are asked for. In-order is on by
-/// default in DPDK, so only an `in_order=1` that was written down asks for it.
+/// Ring kinds and queues that are not there yet are refused when they are asked for.
 fn refuse_other_rings(args: &DevArgs) -> Result<(), Error> {
-    for key in ["packed_vq", "vectorized", "in_order", "cq"] {
+    for key in ["packed_vq", "cq"] {
         if args.flag(key, false)? {
             return Err(Error::Unsupported {
                 what: format!("{key}=1"),
@@ -145,6 +155,7 @@ mod tests {
     fn defaults_are_those_of_dpdk() {
         let a = parse("virtio_user0,path=/nowhere/sock").unwrap();
         assert_eq!((a.server, a.queue_pairs, a.queue_size, a.mergeable), (false, 1, 256, true));
+        assert_eq!((a.in_order, a.vectorized), (true, false));
         assert!(a.mac.is_assignable());
         assert_ne!(a.mac, parse("virtio_user0,path=/nowhere/sock").unwrap().mac);
     }
@@ -159,11 +170,18 @@ mod tests {
         assert_eq!(a.mac.to_string(), "00:11:22:33:44:10");
         assert_eq!((a.server, a.queue_pairs, a.queue_size, a.mergeable), (true, 8, 1024, false));
         assert_eq!(a.speed_mbps, Some(10_000));
+        assert_eq!((a.in_order, a.vectorized), (false, false));
+        let largest =
+            parse("virtio_user0,path=/s,queue_size=32768,in_order=1,vectorized=1").unwrap();
+        assert_eq!(
+            (largest.queue_size, largest.in_order, largest.vectorized),
+            (32_768, true, true)
+        );
     }
 
     #[test]
     fn what_is_not_there_yet_is_refused_with_advice() {
-        for key in ["packed_vq", "in_order", "vectorized", "cq"] {
+        for key in ["packed_vq", "cq"] {
             let error = parse(&format!("virtio_user0,path=/nowhere/s,{key}=1")).unwrap_err();
             assert!(matches!(error, Error::Unsupported { .. }));
             assert!(error.to_string().contains(&format!("{key}=0")), "{error}");
@@ -182,7 +200,7 @@ mod tests {
             "path=/s,queues=0",
             "path=/s,queues=129",
             "path=/s,queue_size=16",
-            "path=/s,queue_size=8192",
+            "path=/s,queue_size=65536",
             "path=/s,server=2",
             "path=/s,mac=ff:ff:ff:ff:ff:ff",
             "path=/s,mac=1:2:3",

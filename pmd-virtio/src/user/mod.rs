@@ -47,6 +47,7 @@ mod machine;
 mod port;
 mod ring;
 mod shared;
+mod slot;
 
 pub use devargs::UserArgs;
 pub use driver::VirtioUserDriver;

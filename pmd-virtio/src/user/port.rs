@@ -9,7 +9,7 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 use pmd_core::{
     DevInfo, Error, EthDev, Events, Link, MacAddr, MbufPool, PortConfig, PortStats, Probe,
     QueueLimits, QueueStats, RxOffloads, RxQueue, RxQueueConfig, TxOffloads, TxQueue,
-    TxQueueConfig, event,
+    TxQueueConfig, Xstat, event,
 };
 use virtio::Features;
 
@@ -19,6 +19,7 @@ use super::devargs::UserArgs;
 use super::endpoint::Endpoint;
 use super::ring::Ring;
 use super::shared::Shared;
+use super::slot::Slot;
 use crate::queue::{Direction, QueueSetup, VirtQueue};
 
 /// Longest frame that is received, in bytes.
@@ -33,15 +34,6 @@ const DESCRIPTORS_MAX: u16 = 32768;
 /// Smallest buffer that a mergeable receive ring takes, in bytes.
 const RX_BUFFER_BYTES_MIN: u32 = 64;
 
-/// A queue that was set up.
-struct Slot {
-    queue: Arc<VirtQueue>,
-    /// Where its packets come from, by name; empty for transmit.
-    pool: String,
-    /// The counters when they were last cleared.
-    base: QueueStats,
-}
-
 /// A virtio-user port.
 pub(super) struct Port {
     port: u16,
@@ -54,6 +46,10 @@ pub(super) struct Port {
     tx: Vec<Option<Slot>>,
     started: bool,
     mtu: u16,
+    mac: MacAddr,
+    /// As DPDK's port, which has them with the control queue that it emulates for several queue pairs. No frame is filtered.
+    promiscuous: bool,
+    allmulticast: bool,
     shared: Arc<Shared>,
     events: Events,
     control: Option<Handle>,
@@ -115,6 +111,9 @@ impl Port {
             tx: Vec::new(),
             started: false,
             mtu: MTU_DEFAULT,
+            mac: args.mac,
+            promiscuous: args.has_control_queue(),
+            allmulticast: false,
             shared,
             events,
             control: Some(Handle { commands, wake, thread }),
@@ -142,21 +141,20 @@ impl Port {
         }
     }
 
-    /// The ring has the size of the device string, whatever is asked for here; more than any ring can have is an error.
-    fn check_descriptors(&self, descriptors: u16) -> Result<(), Error> {
-        if descriptors > DESCRIPTORS_MAX {
-            return Err(Error::OutOfRange {
+    /// How many descriptors of a ring are used when `asked` are asked for. The ring has the size of the device string; fewer
+    /// leave a part of it unused, more are not to be had.
+    fn descriptors(&self, asked: u16) -> Result<u16, Error> {
+        let size = self.args.queue_size;
+        match asked {
+            0 => Ok(size),
+            DESCRIPTORS_MIN..=DESCRIPTORS_MAX => Ok(asked.min(size)),
+            _ => Err(Error::OutOfRange {
                 what: "number of descriptors",
-                value: descriptors.into(),
+                value: asked.into(),
                 min: DESCRIPTORS_MIN.into(),
                 max: DESCRIPTORS_MAX.into(),
-            });
+            }),
         }
-        let size = self.args.queue_size;
-        if descriptors != 0 && descriptors != size {
-            log::debug!(target: TARGET, "{}: {descriptors} descriptors asked for, the ring has queue_size={size}", self.name);
-        }
-        Ok(())
     }
 
     /// A frame must fit one buffer when buffers cannot be merged.
@@ -206,11 +204,17 @@ impl Port {
             queue,
             port: self.port,
             pool: pool.cloned(),
+            indirect: true,
             name: Some(format!("{}.{side}{queue}", self.name)),
         };
-        let queue = Arc::new(VirtQueue::with_setup(&self.memory, setup)?);
+        let queue = VirtQueue::with_setup(&self.memory, setup)?;
         let pool = pool.map(|pool| pool.records().name().to_owned()).unwrap_or_default();
-        Ok(Slot { queue, pool, base: QueueStats::default() })
+        Ok(Slot::new(queue, pool))
+    }
+
+    /// Sets a mode that needs a control queue.
+    fn needs_control_queue(&self, what: &'static str) -> Result<(), Error> {
+        if self.args.has_control_queue() { Ok(()) } else { Err(Error::NoOperation(what)) }
     }
 }
 
@@ -218,6 +222,8 @@ impl Port {
 fn wanted_features(args: &UserArgs) -> Features {
     let mut wanted = Features::VERSION_1 | Features::PROTOCOL_FEATURES;
     wanted.set(Features::MRG_RXBUF, args.mergeable);
+    wanted.set(Features::IN_ORDER, args.in_order);
+    wanted.insert(Features::INDIRECT_DESC);
     wanted.set(Features::MQ, args.queue_pairs > 1);
     wanted
 }
@@ -243,6 +249,7 @@ impl EthDev for Port {
 
     fn configure(&mut self, config: &PortConfig) -> Result<(), Error> {
         self.must_be_stopped("configure")?;
+        config.check_offloads(&self.info())?;
         let max = self.args.queue_pairs;
         let counts = [
             ("number of receive queues", config.rx_queues),
@@ -270,13 +277,14 @@ impl EthDev for Port {
 
     fn setup_rx(&mut self, queue: u16, config: &RxQueueConfig) -> Result<(), Error> {
         self.must_be_stopped("set up a receive queue")?;
-        self.check_descriptors(config.descriptors)?;
+        let descriptors = self.descriptors(config.descriptors)?;
         self.check_room(config.pool.data_room())?;
         let queues = self.config.rx_queues;
         let at = self.rx.get(usize::from(queue)).ok_or(Error::NoQueue { queue, queues })?;
         if let Some(slot) = at {
             // The same again changes nothing, and handles of the queue stay good.
             if slot.pool == config.pool.records().name() {
+                slot.queue.limit_descriptors(descriptors);
                 return Ok(());
             }
             if slot.queue.claimed_by().is_some() {
@@ -286,18 +294,21 @@ impl EthDev for Port {
         }
         // The former one goes first: both have the same name.
         self.rx[usize::from(queue)] = None;
-        self.rx[usize::from(queue)] = Some(self.make(Direction::Rx, queue, Some(&config.pool))?);
+        let slot = self.make(Direction::Rx, queue, Some(&config.pool))?;
+        slot.queue.limit_descriptors(descriptors);
+        self.rx[usize::from(queue)] = Some(slot);
         Ok(())
     }
 
     fn setup_tx(&mut self, queue: u16, config: &TxQueueConfig) -> Result<(), Error> {
         self.must_be_stopped("set up a transmit queue")?;
-        self.check_descriptors(config.descriptors)?;
+        let descriptors = self.descriptors(config.descriptors)?;
         let queues = self.config.tx_queues;
         let at = self.tx.get(usize::from(queue)).ok_or(Error::NoQueue { queue, queues })?;
         if at.is_none() {
             self.tx[usize::from(queue)] = Some(self.make(Direction::Tx, queue, None)?);
         }
+        self.slot(false, queue)?.queue.limit_descriptors(descriptors);
         Ok(())
     }
 
@@ -341,13 +352,45 @@ impl EthDev for Port {
     }
 
     fn mac(&self) -> MacAddr {
-        self.args.mac
+        self.mac
     }
 
-    /// What DPDK's port says: promiscuous mode is set over the control queue, which it emulates with several queue pairs only.
-    /// No frame is ever filtered.
+    /// The address is the port's own business: no frame is filtered, and the peer does not ask.
+    fn set_mac(&mut self, mac: MacAddr) -> Result<(), Error> {
+        if !mac.is_assignable() {
+            return Err(Error::BadMac(mac));
+        }
+        self.mac = mac;
+        Ok(())
+    }
+
+    /// There never is another one, so there is nothing to do but for the port's own, which stays.
+    fn remove_mac(&mut self, mac: MacAddr) -> Result<(), Error> {
+        if mac == self.mac { Err(Error::NoOperation("removing its only address")) } else { Ok(()) }
+    }
+
     fn promiscuous(&self) -> bool {
-        self.args.queue_pairs > 1
+        self.promiscuous
+    }
+
+    fn set_promiscuous(&mut self, on: bool) -> Result<(), Error> {
+        if on != self.promiscuous {
+            self.needs_control_queue("promiscuous mode")?;
+            self.promiscuous = on;
+        }
+        Ok(())
+    }
+
+    fn allmulticast(&self) -> bool {
+        self.allmulticast
+    }
+
+    fn set_allmulticast(&mut self, on: bool) -> Result<(), Error> {
+        if on != self.allmulticast {
+            self.needs_control_queue("all-multicast mode")?;
+            self.allmulticast = on;
+        }
+        Ok(())
     }
 
     fn mtu(&self) -> u16 {
@@ -368,21 +411,33 @@ impl EthDev for Port {
     }
 
     fn stats(&self) -> PortStats {
-        let since = |slots: &[Option<Slot>]| -> Vec<QueueStats> {
-            slots.iter().flatten().map(|slot| slot.queue.stats().since(&slot.base)).collect()
+        let all = |slots: &[Option<Slot>]| -> Vec<QueueStats> {
+            slots.iter().flatten().map(Slot::stats).collect()
         };
-        PortStats::sum(since(&self.rx), since(&self.tx))
+        PortStats::sum(all(&self.rx), all(&self.tx))
     }
 
     fn queue_stats(&self, rx: bool, queue: u16) -> Option<QueueStats> {
-        let slot = self.slot(rx, queue).ok()?;
-        Some(slot.queue.stats().since(&slot.base))
+        self.slot(rx, queue).ok().map(Slot::stats)
     }
 
+    /// Clears the queues' extended counters too, as DPDK's port does: they are the same ones.
     fn reset_stats(&mut self) {
-        for slot in self.rx.iter_mut().chain(&mut self.tx).flatten() {
-            slot.base = slot.queue.stats();
-        }
+        self.rx.iter_mut().chain(&mut self.tx).flatten().for_each(Slot::clear);
+    }
+
+    fn device_xstats(&self) -> Vec<Xstat> {
+        let side = |rx: bool, slots: &[Option<Slot>]| -> Vec<Xstat> {
+            let there = slots.iter().enumerate().filter_map(|(q, slot)| Some((q, slot.as_ref()?)));
+            there.flat_map(|(number, slot)| slot.xstats(rx, number)).collect()
+        };
+        let mut list = side(true, &self.rx);
+        list.extend(side(false, &self.tx));
+        list
+    }
+
+    fn reset_device_xstats(&mut self) {
+        self.reset_stats();
     }
 
     fn claim_rx(&mut self, queue: u16, holder: &str) -> Result<RxQueue, Error> {
