@@ -56,6 +56,11 @@ impl DriverList {
         Self::default()
     }
 
+    /// The drivers' names, in order, without aliases.
+    pub fn names(&self) -> Vec<&'static str> {
+        self.0.iter().map(|driver| driver.name()).collect()
+    }
+
     /// The list with one more driver.
     #[must_use]
     pub fn with(mut self, driver: impl Driver + 'static) -> Self {

@@ -1,15 +1,18 @@
 //! The app: an `Eal`, its ports, a pool, what is forwarded and how.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
 use eal::Eal;
-use pmd_core::{EthDev, Event, MbufPool, PortId, PortStats, Ports};
+use pmd_core::{DriverList, EthDev, Event, MbufPool, PortId, PortStats, Ports};
 
 use crate::config::Config;
+use crate::config::EventMask;
 use crate::engine::{Counters, CountersSnapshot, Forwarding, StreamId};
 use crate::output::Output;
+use crate::pools::{MorePools, Sizing};
+use crate::port_settings::PortSettings;
 use crate::show::stats::Rates;
 use crate::show::{self, report::Report};
 use crate::{say, warn_user};
@@ -27,9 +30,14 @@ pub struct App {
     pub config: Config,
     /// All ports.
     pub ports: Ports,
-    /// Ports that were configured once.
-    pub(crate) configured: BTreeSet<PortId>,
+    /// What ports were told one by one; made when first asked for.
+    pub(crate) settings: BTreeMap<PortId, PortSettings>,
+    /// Makes devices that are attached later.
+    pub(crate) drivers: DriverList,
     pub(crate) pool: MbufPool,
+    pub(crate) more_pools: MorePools,
+    /// How large pools are made.
+    pub(crate) sizing: Sizing,
     pub(crate) rates: Rates,
     pub(crate) odd_port_told: bool,
     started: Instant,
@@ -54,8 +62,11 @@ impl App {
             bases: BTreeMap::new(),
             config,
             ports,
-            configured: BTreeSet::new(),
+            settings: BTreeMap::new(),
+            drivers: DriverList::new(),
             pool,
+            more_pools: MorePools::default(),
+            sizing: Sizing::default(),
             rates: Rates::default(),
             odd_port_told: false,
             started: Instant::now(),
@@ -97,12 +108,17 @@ impl App {
         }
     }
 
+    /// What `port` was told.
+    pub(crate) fn settings_of(&mut self, port: PortId) -> &mut PortSettings {
+        self.settings.entry(port).or_insert_with(|| PortSettings::new(&self.config))
+    }
+
     /// Tells what happened to ports meanwhile.
     pub fn print_events(&mut self) {
         let mut lines = Vec::new();
         for (port, dev) in self.ports.iter() {
             while let Some(event) = dev.events().try_next() {
-                lines.extend(event_line(port, &event));
+                lines.extend(event_line(self.config.events, port, &event));
             }
         }
         for line in lines {
@@ -132,15 +148,10 @@ impl App {
     }
 }
 
-fn event_line(port: PortId, event: &Event) -> Option<String> {
-    Some(match event {
-        Event::Link(_) => format!("Port {port}: link state change event"),
-        Event::QueueState { .. } => format!("Port {port}: queue state event"),
-        Event::QueueBroken { rx, queue, reason } => {
-            let side = if *rx { "RX" } else { "TX" };
-            format!("Port {port}: {side} queue {queue} out of service: {reason}")
-        }
-        Event::Removed => format!("Port {port}: device removal event"),
-        _ => return None,
-    })
+fn event_line(told: EventMask, port: PortId, event: &Event) -> Option<String> {
+    if let Event::QueueBroken { rx, queue, reason } = event {
+        let side = if *rx { "RX" } else { "TX" };
+        return Some(format!("Port {port}: {side} queue {queue} out of service: {reason}"));
+    }
+    told.words(event).map(|words| format!("Port {port}: {words} event"))
 }

@@ -2,56 +2,23 @@
 //!
 //! Long options may be shortened while they stay unique, and take their value as `--option=value` or `--option value`.
 
+mod loopback;
+mod memory;
+mod offloads;
+mod options;
+mod ports;
+mod queues;
+mod session;
+mod spec;
 mod table;
+mod traffic;
 
 use std::ffi::OsString;
 use std::fmt;
 
-use crate::config::{Config, parse_list};
-use table::{Effect, OPTIONS, Spec, Takes};
-
-/// What the options say.
-#[derive(Clone, Debug, Default)]
-pub struct Options {
-    /// `-i`: a console.
-    pub interactive: bool,
-    /// `-a`: forward at once.
-    pub auto_start: bool,
-    /// `--tx-first`
-    pub tx_first: bool,
-    /// `--stats-period` in seconds; 0 for none.
-    pub stats_period_s: u32,
-    /// `-h`
-    pub help: bool,
-    /// `--loopback`, with its seconds when they were given.
-    pub loopback: Option<Option<f64>>,
-    /// `--size` of loopback packets, in bytes.
-    pub size: Option<u16>,
-    /// `--queues` of the loopback.
-    pub queues: Option<u16>,
-    /// `--json`: the loopback's last line as an object.
-    pub json: bool,
-    /// `--total-num-mbufs`
-    pub total_mbufs: Option<u32>,
-    /// `--mbcache`
-    pub mbuf_cache: Option<u16>,
-    /// `--nb-cores`, as typed: the limit is known later.
-    pub nb_cores: Option<String>,
-    /// `--nb-ports`, as typed.
-    pub nb_ports: Option<String>,
-    /// `--portmask` or `--portlist`
-    pub ports: Option<Vec<u16>>,
-    /// `--txpkts`, as typed.
-    pub txpkts: Option<String>,
-    /// `--forward-mode` with a mode that does not exist.
-    pub unknown_mode: Option<String>,
-    /// What to say about the options, in their order.
-    pub announcements: Vec<String>,
-    /// Options that were accepted and change nothing here.
-    pub no_effect: Vec<&'static str>,
-    /// What the options say about forwarding.
-    pub config: Config,
-}
+use crate::config::parse_list;
+pub use options::{Options, Processes};
+use spec::{Effect, Spec, Takes};
 
 /// Why a command line was refused.
 #[derive(Debug, PartialEq, Eq)]
@@ -84,8 +51,13 @@ pub enum CliError {
     },
     /// A word that is no option.
     Stray(String),
-    /// An option of the reference that is not here yet.
-    Later(&'static str),
+    /// An option of the reference that cannot be had here.
+    Refused {
+        /// The option.
+        name: &'static str,
+        /// Why, and what to do instead.
+        why: &'static str,
+    },
     /// A value that will not do; the text says what would.
     Value(String),
 }
@@ -130,7 +102,9 @@ impl fmt::Display for CliError {
                 write!(f, "testpmd: option '{option}' doesn't allow an argument")
             }
             Self::Stray(word) => write!(f, "Invalid parameter: {word}"),
-            Self::Later(name) => write!(f, "testpmd: option '--{name}' is not supported yet"),
+            Self::Refused { name, why } => {
+                write!(f, "testpmd: option '--{name}' is not supported yet: {why}")
+            }
             Self::Value(text) => f.write_str(text),
         }
     }
@@ -159,13 +133,30 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Options, CliErr
             return Err(CliError::Stray(word));
         }
     }
+    check_processes(options.processes)?;
     Ok(options)
+}
+
+/// Refuses what several processes would have to share.
+fn check_processes(Processes { count, id }: Processes) -> Result<(), CliError> {
+    if id >= count {
+        return Err(CliError::Value(format!(
+            "The multi-process option 'proc-id({id})' should be less than 'num-procs({count})'"
+        )));
+    }
+    if count > 1 {
+        return Err(CliError::Value(format!(
+            "num-procs {count} invalid - several processes cannot share ports yet: leave it out, \
+             or give each process its own --file-prefix and ports"
+        )));
+    }
+    Ok(())
 }
 
 fn short(options: &mut Options, letter: char) -> Result<(), CliError> {
     match letter {
-        'i' => table::interactive(options),
-        'a' => table::auto_start(options),
+        'i' => session::interactive(options),
+        'a' => session::auto_start(options),
         'h' => options.help = true,
         _ => return Err(CliError::Unknown { option: format!("-{letter}"), nearest: None }),
     }
@@ -184,16 +175,16 @@ pub fn full_name(typed: &str) -> Option<&'static str> {
 
 /// The option that `name` stands for; `typed` is the whole word.
 fn find(name: &str, typed: &str) -> Result<&'static Spec, CliError> {
-    if let Some(spec) = OPTIONS.iter().find(|spec| spec.name == name) {
+    if let Some(spec) = table::all().find(|spec| spec.name == name) {
         return Ok(spec);
     }
     let option = typed.to_owned();
     let begins = |spec: &&Spec| !name.is_empty() && spec.name.starts_with(name);
-    let candidates: Vec<&'static Spec> = OPTIONS.iter().filter(begins).collect();
+    let candidates: Vec<&'static Spec> = table::all().filter(begins).collect();
     match candidates[..] {
         [spec] => Ok(spec),
         [] => {
-            let names = OPTIONS.iter().map(|spec| spec.name);
+            let names = table::all().map(|spec| spec.name);
             let nearest = names.min_by_key(|known| eal::args::distance(known, name));
             let close = |known: &&str| eal::args::distance(known, name) <= 2 + name.len() / 3;
             Err(CliError::Unknown { option, nearest: nearest.filter(close) })
@@ -234,7 +225,7 @@ fn apply(options: &mut Options, spec: &Spec, value: Option<&str>) -> Result<(), 
                 options.no_effect.push(spec.name);
             }
         }
-        Effect::Later => return Err(CliError::Later(spec.name)),
+        Effect::Refused(why) => return Err(CliError::Refused { name: spec.name, why }),
     }
     Ok(())
 }

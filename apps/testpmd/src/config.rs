@@ -1,18 +1,22 @@
 //! What is forwarded and how: set by the command line, changed at the console.
 
+pub mod events;
+pub mod rings;
+pub mod segments;
+pub mod sizes;
+
 use std::collections::BTreeMap;
 
-use pmd_core::{MacAddr, PortId};
+use pmd_core::{MacAddr, PortId, RxOffloads, TxOffloads};
 
-use crate::engine::frame::HEADERS_BYTES;
 use crate::engine::{Mode, Settings, Topology};
+
+pub use events::EventMask;
+pub use rings::RingSettings;
+pub use segments::{BadSegments, parse_list};
 
 /// Most packets of a burst.
 pub const MAX_BURST: u16 = 512;
-/// Most segments of a made packet.
-const MAX_SEGMENTS: usize = 255;
-/// Bytes of an mbuf's buffer in front of the data.
-const HEADROOM_BYTES: u32 = pmd_core::mbuf::HEADROOM_BYTES as u32;
 
 /// The whole configuration of forwarding.
 #[derive(Clone, Debug)]
@@ -45,12 +49,45 @@ pub struct Config {
     pub flush_rx: bool,
     /// What to say about NUMA.
     pub numa: bool,
-    /// Transmit offloads asked for, DPDK's bits; for reports.
-    pub tx_offloads: u64,
+    /// The NUMA nodes of ports for which one was named.
+    pub port_sockets: BTreeMap<PortId, u32>,
+    /// How pools are said to be made: `native`, or what `--mp-alloc` asks for.
+    pub mp_alloc: &'static str,
+    /// Work on receive that new ports are to do.
+    pub rx_offloads: RxOffloads,
+    /// Work on transmit that new ports are to do.
+    pub tx_offloads: TxOffloads,
+    /// Settings of receive rings.
+    pub rx_ring: RingSettings,
+    /// Settings of transmit rings.
+    pub tx_ring: RingSettings,
+    /// The longest frame to be received, in bytes, where it was given.
+    pub max_packet_bytes: Option<u32>,
+    /// Where received packets are to be split, as given: lengths, offsets, headers.
+    pub rx_split: RxSplit,
+    /// The events of ports that are told.
+    pub events: EventMask,
+    /// Counters that are shown: all, or those named.
+    pub xstats: Vec<String>,
+    /// Leave counters out that are 0.
+    pub hide_zero_xstats: bool,
     /// Wait at start of a port until its link is up.
     pub await_link: bool,
+    /// Look at links at all.
+    pub check_links: bool,
     /// Addresses of the stations that ports send to, where they are not the default.
     pub eth_peers: BTreeMap<PortId, MacAddr>,
+}
+
+/// Where received packets are to be split over mbufs. No port here can; `show config` shows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RxSplit {
+    /// Bytes of each segment: `--rxpkts`.
+    pub lengths: Vec<u32>,
+    /// Where each begins in its mbuf: `--rxoffs`.
+    pub offsets: Vec<u32>,
+    /// The headers after which a new one begins: `--rxhdrs`.
+    pub headers: Vec<String>,
 }
 
 impl Default for Config {
@@ -67,11 +104,22 @@ impl Default for Config {
             tx_queues: 1,
             rx_descriptors: 0,
             tx_descriptors: 0,
-            mbuf_bytes: 2048 + HEADROOM_BYTES,
+            mbuf_bytes: 2048 + u32::from(pmd_core::mbuf::HEADROOM_BYTES),
             flush_rx: true,
             numa: true,
-            tx_offloads: 0,
+            port_sockets: BTreeMap::new(),
+            mp_alloc: "native",
+            rx_offloads: RxOffloads::empty(),
+            tx_offloads: TxOffloads::empty(),
+            rx_ring: RingSettings::default(),
+            tx_ring: RingSettings::default(),
+            max_packet_bytes: None,
+            rx_split: RxSplit::default(),
+            events: EventMask::default(),
+            xstats: Vec::new(),
+            hide_zero_xstats: false,
             await_link: false,
+            check_links: true,
             eth_peers: BTreeMap::new(),
         }
     }
@@ -105,123 +153,9 @@ impl Config {
     ///
     /// What is wrong with it, for a person; nothing is changed.
     pub fn set_segments(&mut self, list: &str) -> Result<(), BadSegments> {
-        self.settings.segments = self.check_segments(&parse_list(list)?)?;
+        self.settings.segments = segments::parse_segments(list, self.mbuf_bytes)?;
         Ok(())
     }
-
-    fn check_segments(&self, lengths: &[u32]) -> Result<Vec<u16>, BadSegments> {
-        if lengths.len() > MAX_SEGMENTS {
-            return Err(BadSegments::TooMany);
-        }
-        let room_bytes = self.mbuf_bytes.saturating_sub(HEADROOM_BYTES);
-        for (index, &length) in lengths.iter().enumerate() {
-            if length > self.mbuf_bytes {
-                return Err(BadSegments::LongerThanMbuf { index, length, mbuf: self.mbuf_bytes });
-            }
-            if length > room_bytes {
-                return Err(BadSegments::LongerThanRoom { index, length, room: room_bytes });
-            }
-        }
-        let total: u32 = lengths.iter().sum();
-        if total < HEADERS_BYTES {
-            return Err(BadSegments::TooShort { total });
-        }
-        Ok(lengths.iter().map(|&length| length as u16).collect())
-    }
-}
-
-/// Why a list of segment lengths was refused. The texts are the reference's.
-#[derive(Debug, PartialEq, Eq)]
-pub enum BadSegments {
-    /// Not a list of numbers.
-    List(BadList),
-    /// More segments than a packet may have.
-    TooMany,
-    /// Longer than the buffer.
-    LongerThanMbuf {
-        /// Position in the list.
-        index: usize,
-        /// Bytes asked for.
-        length: u32,
-        /// Bytes of a buffer.
-        mbuf: u32,
-    },
-    /// Longer than the buffer without its headroom.
-    LongerThanRoom {
-        /// Position in the list.
-        index: usize,
-        /// Bytes asked for.
-        length: u32,
-        /// Bytes there are.
-        room: u32,
-    },
-    /// No room for the headers.
-    TooShort {
-        /// Bytes of the whole packet.
-        total: u32,
-    },
-}
-
-impl From<BadList> for BadSegments {
-    fn from(bad: BadList) -> Self {
-        Self::List(bad)
-    }
-}
-
-impl std::fmt::Display for BadSegments {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::List(bad) => bad.fmt(f),
-            Self::TooMany => write!(f, "more than {MAX_SEGMENTS} segments - give up"),
-            Self::LongerThanMbuf { index, length, mbuf } => {
-                write!(f, "length[{index}]={length} > mbuf_data_size={mbuf} - give up")
-            }
-            Self::LongerThanRoom { index, length, room } => {
-                write!(f, "length[{index}]={length} > {room}, the room of an mbuf - give up")
-            }
-            Self::TooShort { total } => {
-                write!(f, "total packet length={total} < {HEADERS_BYTES} - give up")
-            }
-        }
-    }
-}
-
-/// Why a text is no list of numbers.
-#[derive(Debug, PartialEq, Eq)]
-pub enum BadList {
-    /// Something that is neither a digit nor a comma.
-    Character(char),
-    /// A comma without a number before it.
-    NoValue,
-    /// A number beyond 32 bits.
-    TooLarge,
-}
-
-impl std::fmt::Display for BadList {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Character(c) => write!(f, "character {c} is not a decimal digit"),
-            Self::NoValue => f.write_str("No valid value before comma"),
-            Self::TooLarge => f.write_str("a number of the list is too large"),
-        }
-    }
-}
-
-/// Reads decimal numbers separated by commas; one comma may follow the last.
-///
-/// # Errors
-///
-/// [`BadList`].
-pub fn parse_list(text: &str) -> Result<Vec<u32>, BadList> {
-    if let Some(c) = text.chars().find(|c| !c.is_ascii_digit() && *c != ',') {
-        return Err(BadList::Character(c));
-    }
-    let text = text.strip_suffix(',').unwrap_or(text);
-    let number = |item: &str| match item {
-        "" => Err(BadList::NoValue),
-        _ => item.parse().map_err(|_| BadList::TooLarge),
-    };
-    text.split(',').map(number).collect()
 }
 
 #[cfg(test)]

@@ -111,7 +111,9 @@ impl App {
 
     /// `show config rxtx`
     pub fn show_queues(&mut self) {
-        let text = show::queues::block(&self.config, &self.ports.ids());
+        let ids = self.ports.ids();
+        let ports: Vec<_> = ids.into_iter().map(|id| (id, self.settings_of(id).clone())).collect();
+        let text = show::queues::block(&self.config, &ports);
         self.out.say(format_args!("{text}"));
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pmd_core::{EthDev, PortConfig, PortId, RxQueueConfig, TxQueueConfig};
+use pmd_core::{EthDev, PortId};
 
 use crate::app::App;
 use crate::console::Which;
@@ -42,7 +42,9 @@ impl App {
             }
         }
         if !started.is_empty() {
-            say!(self.out, "Checking link statuses...");
+            if self.config.check_links {
+                say!(self.out, "Checking link statuses...");
+            }
             self.await_links(&started, interrupted);
         } else if was_started {
             warn_user!(self.out, "Please stop the ports first");
@@ -51,49 +53,9 @@ impl App {
         true
     }
 
-    fn start_port(&mut self, port: PortId) -> bool {
-        if !self.configured.contains(&port) {
-            if !self.configure_port(port) {
-                return false;
-            }
-            self.configured.insert(port);
-        }
-        let Some(dev) = self.ports.get_mut(port) else { return false };
-        if let Err(error) = dev.start() {
-            warn_user!(self.out, "Fail to start port {port}: {error}");
-            return false;
-        }
-        let mac = dev.mac();
-        say!(self.out, "Port {port}: {mac}");
-        true
-    }
-
-    fn configure_port(&mut self, port: PortId) -> bool {
-        let Some(dev) = self.ports.get_mut(port) else { return false };
-        say!(self.out, "Configuring Port {port} (socket {})", dev.info().socket);
-        let (rx_queues, tx_queues) = (self.config.rx_queues, self.config.tx_queues);
-        if let Err(error) =
-            dev.configure(&PortConfig { rx_queues, tx_queues, ..PortConfig::default() })
-        {
-            warn_user!(self.out, "{error}\nFail to configure port {port}");
-            return false;
-        }
-        let tx = TxQueueConfig { descriptors: self.config.tx_descriptors };
-        let rx = RxQueueConfig { descriptors: self.config.rx_descriptors, pool: self.pool.clone() };
-        let tx_done = (0..tx_queues).try_for_each(|queue| dev.setup_tx(queue, &tx));
-        let rx_done = (0..rx_queues).try_for_each(|queue| dev.setup_rx(queue, &rx));
-        for (side, result) in [("tx", tx_done), ("rx", rx_done)] {
-            if let Err(error) = result {
-                warn_user!(self.out, "{error}\nFail to configure port {port} {side} queues");
-                return false;
-            }
-        }
-        true
-    }
-
     /// With link events off: waits until all links are up, for 9 seconds at most, and says how they are.
     fn await_links(&mut self, ports: &[PortId], interrupted: impl Fn() -> bool) {
-        if !self.config.await_link {
+        if !(self.config.await_link && self.config.check_links) {
             return;
         }
         self.out.flush();
@@ -117,7 +79,7 @@ impl App {
     }
 
     /// Refuses what may not be done to a port that forwards.
-    fn is_in_use(&mut self, port: PortId) -> bool {
+    pub(crate) fn is_in_use(&mut self, port: PortId) -> bool {
         let used = self.is_forwarding() && self.config.ports.contains(&port);
         if used {
             warn_user!(self.out, "Please remove port {port} from forwarding configuration.");
@@ -142,7 +104,7 @@ impl App {
                 Err(error) => warn_user!(self.out, "Error during stopping port {port}: {error}"),
             }
         }
-        if stopped {
+        if stopped && self.config.check_links {
             say!(self.out, "Checking link statuses...");
         }
         say!(self.out, "Done");
@@ -165,7 +127,7 @@ impl App {
         say!(self.out, "Done");
     }
 
-    fn close_port(&mut self, port: PortId, with_events: bool) {
+    pub(crate) fn close_port(&mut self, port: PortId, with_events: bool) {
         let Some(dev) = self.ports.get_mut(port) else { return };
         if let Err(error) = dev.close() {
             warn_user!(self.out, "Error during closing port {port}: {error}");
@@ -174,7 +136,8 @@ impl App {
             self.print_events();
         }
         self.ports.remove(port);
-        self.configured.remove(&port);
+        self.settings.remove(&port);
+        self.more_pools.release(port);
         self.rates.forget(port);
         self.bases.remove(&port);
         self.config.remove_port(port);

@@ -176,7 +176,7 @@ fn ports(config: EalConfig, options: &Options, signals: &Signals, mut out: Outpu
         Err(Fatal { mut out, cause }) => return fail(&mut out, &cause),
     };
     let interrupted = || signals.arrived();
-    let started = app.start_ports(Which::All, interrupted);
+    let started = options.leave_stopped || app.start_ports(Which::All, interrupted);
     if !started && !options.interactive {
         // Nobody is there to mend it; the ports are closed as the app goes.
         return fail(&mut app.out, "Start ports failed");

@@ -1,23 +1,19 @@
 //! From an `Eal` to an app with its ports made and its pool filled, in the order and words of the reference.
 
+mod fit;
+
 use eal::Eal;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use pmd_core::{DevArgs, DriverList, EthDev, MbufPool, PortId, Ports};
+use pmd_core::{DevArgs, DriverList, EthDev, PortId, Ports};
 use std::os::fd::AsFd;
 
 use crate::app::App;
 use crate::cli::Options;
 use crate::config::Config;
 use crate::output::Output;
+use crate::pools::{self, Sizing};
 use crate::signals::Signals;
 use crate::{say, warn_user};
-
-/// mbufs that a thread keeps to itself when nothing is said.
-const DEFAULT_CACHE: u16 = 250;
-/// Descriptors of the longest ring that the pool is made for, receive and transmit.
-const RING_DESCRIPTORS: u32 = 2048;
-/// The smallest pool that is made when nothing is said.
-const SMALLEST_POOL: u32 = 16 << 10;
 
 /// An error that ends the program.
 pub struct Fatal {
@@ -34,23 +30,25 @@ pub struct Fatal {
 /// Options that do not fit what there is, or no memory; ports are closed again.
 pub fn bring_up(
     eal: Eal,
-    drivers: &DriverList,
+    drivers: DriverList,
     options: &Options,
     mut out: Output,
 ) -> Result<App, Fatal> {
-    let ports = match probe(&eal, drivers, &mut out) {
+    let ports = match probe(&eal, &drivers, &mut out) {
         Ok(ports) => ports,
         Err(cause) => return Err(Fatal { out, cause }),
     };
+    let sizing = Sizing::new(options.total_mbufs, options.mbuf_cache);
     let result = forwarding_lcores(&eal)
         .and_then(|lcores| {
             announce(options, &mut out);
-            configure(lcores, &ports, options, &mut out)
+            configure(lcores, &eal, &ports, options, &mut out)
         })
-        .and_then(|config| Ok((make_pool(&eal, &ports, &config, options)?, config)));
+        .and_then(|config| Ok((pools::first(&eal, &ports, &config, sizing)?, config)));
     match result {
         Ok((pool, config)) => {
             let mut app = App::new(eal, ports, pool, config, out);
+            (app.drivers, app.sizing) = (drivers, sizing);
             choose_ports(&mut app, options);
             Ok(app)
         }
@@ -74,7 +72,7 @@ fn probe(eal: &Eal, drivers: &DriverList, out: &mut Output) -> Result<Ports, Str
             Ok(_) => {}
             Err(pmd_core::Error::NoDriver(name)) => {
                 warn_user!(out, "EAL: failed to parse device \"{name}\"");
-                warn_user!(out, "EAL: known drivers: net_vhost, net_virtio_user");
+                warn_user!(out, "EAL: known drivers: {}", drivers.names().join(", "));
                 close_all(ports, out);
                 return Err("Cannot init EAL: No such device".into());
             }
@@ -111,8 +109,30 @@ fn announce(options: &Options, out: &mut Output) {
     for line in &options.announcements {
         say!(out, "{line}");
     }
-    for option in &options.no_effect {
-        log::info!(target: "testpmd", "option --{option} changes nothing here");
+    for line in &options.warnings {
+        warn_user!(out, "{line}");
+    }
+    if !options.no_effect.is_empty() {
+        let named: Vec<String> = options.no_effect.iter().map(|name| format!("--{name}")).collect();
+        log::info!(target: "testpmd", "options without effect here: {}", named.join(" "));
+    }
+    if options.lock_memory {
+        lock_memory();
+    }
+}
+
+/// Keeps the pages of this process in memory once they are used.
+fn lock_memory() {
+    use nix::sys::mman::{MlockAllFlags, mlockall};
+    /// Do not touch what is reserved and not used (mlockall(2), `MCL_ONFAULT`).
+    const ON_FAULT: MlockAllFlags = MlockAllFlags::from_bits_retain(4);
+    let flags = MlockAllFlags::MCL_CURRENT | MlockAllFlags::MCL_FUTURE | ON_FAULT;
+    if let Err(error) = mlockall(flags) {
+        log::warn!(
+            target: "testpmd",
+            "mlockall() failed with error \"{}\": memory may be swapped out; raise 'ulimit -l'",
+            error.desc()
+        );
     }
 }
 
@@ -129,15 +149,14 @@ fn forwarding_lcores(eal: &Eal) -> Result<Vec<u32>, String> {
 /// The configuration, checked against the machine and the ports.
 fn configure(
     lcores: Vec<u32>,
+    eal: &Eal,
     ports: &Ports,
     options: &Options,
     out: &mut Output,
 ) -> Result<Config, String> {
     let mut config = Config { lcores, ..options.config.clone() };
-    if let Some(text) = &options.nb_cores {
-        config.nb_cores = up_to(text, config.lcores.len())
-            .ok_or_else(|| format!("nb-cores should be > 0 and <= {}", config.lcores.len()))?;
-    }
+    fit::choose_lcores(&mut config, eal, options, out)?;
+    fit::check_sockets(&mut config, eal, ports, options, out)?;
     if let Some(mode) = &options.unknown_mode {
         warn_user!(out, "Invalid {mode} packet forwarding mode");
     }
@@ -147,7 +166,7 @@ fn configure(
     if options.tx_first {
         warn_user!(out, "Warning: lsc_interrupt needs to be off when using tx_first. Disabling.");
     }
-    check_queues(ports, &config, out)?;
+    fit::check_queues(ports, &config, options, out)?;
     if let Some(list) = &options.txpkts
         && let Err(problem) = config.set_segments(list)
     {
@@ -156,54 +175,8 @@ fn configure(
             return Err("bad txpkts".into());
         }
     }
-    config.set_ports(forwarding_ports(ports, options)?);
+    config.set_ports(fit::forwarding_ports(ports, options)?);
     Ok(config)
-}
-
-fn check_queues(ports: &Ports, config: &Config, out: &mut Output) -> Result<(), String> {
-    let limit = |rx: bool| {
-        let of = |dev: &dyn EthDev| {
-            let info = dev.info();
-            if rx { info.rx.max_queues } else { info.tx.max_queues }
-        };
-        ports.iter().map(|(id, dev)| (of(dev), id)).min()
-    };
-    for (name, side, asked, limit) in [
-        ("rxq", "rx", config.rx_queues, limit(true)),
-        ("txq", "tx", config.tx_queues, limit(false)),
-    ] {
-        if let Some((max, port)) = limit.filter(|(max, _)| asked > *max) {
-            warn_user!(
-                out,
-                "Fail: input {name} ({asked}) can't be greater than max_{side}_queues ({max}) of port {port}"
-            );
-            return Err(format!("{name} {asked} invalid - must be >= 0 && <= {max}"));
-        }
-    }
-    if config.rx_queues == 0 && config.tx_queues == 0 {
-        return Err("Either rx or tx queues should be non-zero".into());
-    }
-    Ok(())
-}
-
-fn up_to(text: &str, limit: usize) -> Option<u16> {
-    text.parse().ok().filter(|&count: &u16| count > 0 && usize::from(count) <= limit)
-}
-
-/// Ports that forward: those that were named and exist, or all.
-fn forwarding_ports(ports: &Ports, options: &Options) -> Result<Vec<PortId>, String> {
-    let all = ports.ids();
-    if let Some(named) = &options.ports {
-        let named = named.iter().map(|&id| PortId(id));
-        return Ok(named.filter(|port| all.contains(port)).collect());
-    }
-    match &options.nb_ports {
-        None => Ok(all),
-        Some(text) => match up_to(text, all.len()) {
-            Some(count) => Ok(all.into_iter().take(count.into()).collect()),
-            None => Err(format!("Invalid port {text}")),
-        },
-    }
 }
 
 /// Says when fewer ports forward than there are, and when an odd one pairs with itself.
@@ -216,27 +189,6 @@ fn choose_ports(app: &mut App, options: &Options) {
         );
     }
     app.tell_odd_ports();
-}
-
-fn make_pool(
-    eal: &Eal,
-    ports: &Ports,
-    config: &Config,
-    options: &Options,
-) -> Result<MbufPool, String> {
-    let cache = options.mbuf_cache.unwrap_or(DEFAULT_CACHE);
-    let default = || {
-        let lcores = config.lcores.len() as u32 + 1;
-        let each = 2 * RING_DESCRIPTORS
-            + u32::from(crate::config::MAX_BURST)
-            + lcores.saturating_mul(cache.into());
-        let queues = u32::from(config.rx_queues.max(config.tx_queues));
-        each.saturating_mul((ports.len() as u32).saturating_mul(queues).max(1)).max(SMALLEST_POOL)
-    };
-    let (count, bytes) = (options.total_mbufs.unwrap_or_else(default), config.mbuf_bytes);
-    log::info!(target: "testpmd", "create a new mbuf pool <mb_pool_0>: n={count}, size={bytes}, socket=0");
-    MbufPool::with_buffers(eal.memory(), "mb_pool_0", count, bytes, cache)
-        .map_err(|error| format!("Creation of mbuf pool for socket 0 failed: {error}"))
 }
 
 /// Waits for a signal, no longer than `ms`.
