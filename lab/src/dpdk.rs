@@ -86,7 +86,7 @@ impl Testpmd {
 }
 
 /// The CPUs this process may use, as `0,1`.
-fn cpu_list() -> String {
+pub fn cpu_list() -> String {
     let set = nix::sched::sched_getaffinity(nix::unistd::Pid::from_raw(0)).unwrap();
     let cpus = (0..nix::sched::CpuSet::count()).filter(|&cpu| set.is_set(cpu).unwrap_or(false));
     cpus.map(|cpu| cpu.to_string()).collect::<Vec<_>>().join(",")

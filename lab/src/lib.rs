@@ -6,6 +6,7 @@
 //! every packet back: our own forwarder (`lab-peer`, [`peer`]) or DPDK's testpmd ([`dpdk`]). [`packet`] makes packets
 //! that carry a number and a hash, and [`echo`] finds each one again: none lost, duplicated, reordered or altered.
 //!
+//! [`dts`] follows test plans of the DPDK Test Suite with testpmd, ours or DPDK's.
 //! [`kill`] and [`second`] hold what reliability tests do in processes of their own. Seeds come from [`random`].
 //!
 //! # Threading rule
@@ -32,6 +33,7 @@
 )]
 
 pub mod dpdk;
+pub mod dts;
 pub mod echo;
 pub mod endpoint;
 pub mod kill;

@@ -98,6 +98,87 @@ impl Process {
         }
     }
 
+    /// As [`Process::wait_within`], for the first of two texts; also whether it was the second.
+    ///
+    /// # Errors
+    ///
+    /// As [`Process::wait_for`].
+    pub fn wait_for_either(
+        &mut self,
+        first: &str,
+        second: &str,
+        patience: Duration,
+    ) -> Result<(String, bool)> {
+        let end = Instant::now() + patience;
+        loop {
+            let unread = &self.said[self.read..];
+            let of_second = unread.find(second).map(|at| (at, second, true));
+            let found =
+                unread.find(first).map(|at| (at, first, false)).into_iter().chain(of_second);
+            if let Some((at, text, is_second)) = found.min_by_key(|found| found.0) {
+                let before = unread[..at].to_owned();
+                self.read += at + text.len();
+                return Ok((before, is_second));
+            }
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() || !self.listen(left)? {
+                let Self { name, said, .. } = self;
+                return Err(format!("{name} said neither of two; it said:\n{said}").into());
+            }
+        }
+    }
+
+    /// Listens without waiting; how many bytes it has said so far.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be listened to.
+    pub fn hear(&mut self) -> Result<usize> {
+        while self.is_readable()? && self.listen(Duration::ZERO)? {}
+        Ok(self.said.len())
+    }
+
+    /// Listens until it has ended; how, and all that it said.
+    ///
+    /// # Errors
+    ///
+    /// When it does not end in time.
+    pub fn wait_end(&mut self, patience: Duration) -> Result<(ExitStatus, String)> {
+        let end = Instant::now() + patience;
+        loop {
+            let goes_on = self.listen(Duration::from_millis(20))?;
+            if let Some(status) = self.child.try_wait()? {
+                self.hear()?;
+                return Ok((status, self.said.clone()));
+            }
+            if Instant::now() > end {
+                return Err(format!("{} does not end; it said:\n{}", self.name, self.said).into());
+            }
+            if !goes_on {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+    }
+
+    fn is_readable(&self) -> Result<bool> {
+        let mut polled = [PollFd::new(self.output.as_fd(), PollFlags::POLLIN)];
+        Ok(poll(&mut polled, PollTimeout::ZERO)? > 0)
+    }
+
+    /// All that it said so far.
+    pub fn said(&self) -> &str {
+        &self.said
+    }
+
+    /// Sends it a signal.
+    ///
+    /// # Errors
+    ///
+    /// When it has ended.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        Ok(kill(Pid::from_raw(i32::try_from(self.id())?), signal)?)
+    }
+
     /// The rest of the line after `word`.
     ///
     /// # Errors
