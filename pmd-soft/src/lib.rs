@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`net_null`](null) | receives packets out of nothing, sends them to nowhere |
 //! | [`net_ring`](ring) | what is sent comes back; two ports can share rings |
+//! | [`net_pcap`](pcap) | receives from capture files, writes to capture files |
 //!
 //! They are ordinary ports ([`pmd_core::EthDev`]), made from the device strings that DPDK's ports of the same names take.
 //!
@@ -37,6 +38,7 @@
 
 mod counters;
 pub mod null;
+pub mod pcap;
 mod port;
 mod queue;
 pub mod ring;
@@ -47,5 +49,5 @@ use pmd_core::DriverList;
 /// The list with all drivers of this crate behind those that are in it.
 #[must_use]
 pub fn add_drivers(list: DriverList) -> DriverList {
-    list.with(null::NullDriver).with(ring::RingDriver::new())
+    list.with(null::NullDriver).with(ring::RingDriver::new()).with(pcap::PcapDriver::new())
 }

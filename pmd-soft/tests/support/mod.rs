@@ -1,6 +1,8 @@
 //! An `Eal` with ports of all soft kinds.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, reason = "test support")]
 
+pub mod captures;
+
 use eal::{Eal, EalConfig};
 use pmd_core::{
     Burst, DevArgs, DriverList, Error, EthDev, MbufPool, PortConfig, PortId, Ports, RxBurst,
