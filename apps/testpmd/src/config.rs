@@ -94,7 +94,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             mode: Mode::Io,
-            settings: Settings { burst: 32, segments: vec![64], retry: false, polite: false },
+            settings: Settings::default(),
             topology: Topology::Paired,
             configured_ports: Vec::new(),
             ports: Vec::new(),

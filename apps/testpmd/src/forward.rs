@@ -60,7 +60,8 @@ impl App {
         match config.mode {
             Mode::RxOnly if !rx => return Some(format!("rxq are 0, cannot use {name} fwd mode")),
             Mode::TxOnly if !tx => return Some(format!("txq are 0, cannot use {name} fwd mode")),
-            Mode::Io | Mode::Mac if !(rx && tx) => {
+            Mode::RxOnly | Mode::TxOnly => {}
+            _ if !(rx && tx) => {
                 return Some(format!("Either rxq or txq are 0, cannot use {name} fwd mode"));
             }
             _ => {}
@@ -137,7 +138,7 @@ impl App {
         let claim_tx = |dev: &mut (dyn EthDev + 'static)| dev.claim_tx(id.tx_queue, &holder);
         let tx = self.ports.get_mut(id.tx_port).filter(|_| tx).map(claim_tx).transpose()?;
         let source = self.ports.get(id.tx_port).map(EthDev::mac).unwrap_or_default();
-        let parts = Parts { id, rx, tx, source, peer, pool: self.pool.clone() };
+        let parts = Parts { id, lcore, rx, tx, source, peer, pool: self.pool.clone() };
         Ok(Stream::new(parts, &self.config.settings))
     }
 

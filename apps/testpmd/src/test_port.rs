@@ -45,6 +45,11 @@ impl Wire {
         self.packets.lock().unwrap().len()
     }
 
+    /// Takes all packets off the wire.
+    pub fn take(&self) -> Vec<Mbuf> {
+        self.packets.lock().unwrap().drain(..).collect()
+    }
+
     /// Puts a packet on the wire.
     pub fn push(&self, mbuf: Mbuf) {
         self.packets.lock().unwrap().push_back(mbuf);

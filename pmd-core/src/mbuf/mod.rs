@@ -7,6 +7,7 @@ mod segments;
 #[cfg(test)]
 mod tests;
 mod vlan;
+mod write;
 
 use std::fmt;
 use std::mem::ManuallyDrop;

@@ -169,3 +169,23 @@ fn a_burst_keeps_what_is_to_be_kept_in_order() {
     drop(list);
     assert_eq!(pool.audit().free, 64);
 }
+
+#[test]
+fn writes_reach_across_segments_and_no_further() {
+    let (_eal, pool) = pool(64);
+    let mut head = pool.take().unwrap();
+    head.append(3).unwrap().fill(b'.');
+    for length in [1, 0, 4] {
+        let mut tail = pool.take().unwrap();
+        tail.append(length).unwrap().fill(b'.');
+        assert!(head.chain(tail).is_ok());
+    }
+    assert_eq!(head.write_at(2, b"abcd"), 4);
+    assert_eq!(head.to_vec(), b"..abcd..");
+    assert_eq!(head.write_at(7, b"xyz"), 1, "the packet ends there");
+    assert_eq!(
+        (head.write_at(8, b"x"), head.write_at(900, b"x"), head.write_at(0, b"")),
+        (0, 0, 0)
+    );
+    assert_eq!((head.to_vec(), head.len()), (b"..abcd.x".to_vec(), 8));
+}

@@ -42,8 +42,8 @@ fn what_is_announced_in_the_order_of_the_options() {
         "Ports to start sending a burst of packets first",
     ];
     assert_eq!(options.announcements, expected);
-    let error = parse_line("--forward-mode=csum").unwrap_err();
-    assert!(error.to_string().contains("csum packet forwarding is not supported yet"), "{error}");
+    let error = parse_line("--forward-mode=noisy").unwrap_err();
+    assert!(error.to_string().contains("noisy packet forwarding is not supported"), "{error}");
 }
 
 #[test]

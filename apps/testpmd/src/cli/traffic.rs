@@ -5,7 +5,7 @@ use super::spec::{COUNT, LIST, Spec, Takes, refused, unused, value};
 use crate::engine::Mode;
 
 pub const OPTIONS: &[Spec] = &[
-    value("forward-mode", Takes::Value("MODE"), forward_mode, "io, mac, rxonly or txonly"),
+    value("forward-mode", Takes::Value("MODE"), forward_mode, "io, mac, macswap, flowgen, rxonly, txonly, csum, icmpecho or 5tswap"),
     value("txpkts", LIST, txpkts, "bytes of the segments of made packets: 64 or 64,128"),
     refused("txonly-multi-flow", Takes::Nothing, "made packets are of one flow yet"),
     refused("tx-ip", Takes::Value("SOURCE,DESTINATION"), "made packets have fixed addresses yet"),
@@ -37,7 +37,8 @@ fn forward_mode(o: &mut Options, text: &str) -> Result<(), String> {
         }
         None if Mode::LATER.contains(&text) => {
             return Err(format!(
-                "{text} packet forwarding is not supported yet - use io, mac, rxonly or txonly"
+                "{text} packet forwarding is not supported - use {}",
+                Mode::names()
             ));
         }
         None => o.unknown_mode = Some(text.to_owned()),

@@ -93,7 +93,8 @@ fn show_segments(app: &mut App) {
     let segments = &app.config.settings.segments;
     let sizes: Vec<String> = segments.iter().map(ToString::to_string).collect();
     let (count, sizes) = (segments.len(), sizes.join(","));
-    say!(app.out, "Number of segments: {count}\nSegment sizes: {sizes}\nSplit packet: off");
+    let split = app.config.settings.split.name();
+    say!(app.out, "Number of segments: {count}\nSegment sizes: {sizes}\nSplit packet: {split}");
 }
 
 fn clear_port(app: &mut App, which: Which) {

@@ -45,7 +45,8 @@ fn set_forward(app: &mut App, args: &Args<'_>) {
     let Some(mode) = Mode::from_name(name) else {
         warn_user!(
             app.out,
-            "{name} packet forwarding is not supported yet: set fwd io, mac, rxonly or txonly"
+            "{name} packet forwarding is not supported: set fwd {}",
+            Mode::names()
         );
         return;
     };

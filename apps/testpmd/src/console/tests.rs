@@ -190,7 +190,7 @@ fn settings() {
         assert_eq!(bench.err(line), err, "{line}");
     }
     assert!(bench.err("set nbcore 0").contains("must be > 0"));
-    assert!(bench.err("set fwd csum").contains("not supported yet"));
+    assert!(bench.err("set fwd noisy").contains("is not supported: set fwd io, mac, macswap,"));
     assert!(bench.out("show config fwd").contains(" peer=00:AA:BB:CC:DD:EE\n"));
 }
 

@@ -1,27 +1,9 @@
-//! What the app's thread and a forwarding lcore share: settings and a stop flag one way, counters the other.
+//! What the app's thread tells a forwarding lcore: settings, and when to stop.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// What may be changed while packets are forwarded.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settings {
-    /// Most packets of a burst; 0 moves nothing.
-    pub burst: u16,
-    /// Lengths of the segments of a made packet, in bytes.
-    pub segments: Vec<u16>,
-    /// Offer a burst that did not fit again instead of dropping the rest at once.
-    pub retry: bool,
-    /// Leave the CPU to others after a round in which nothing moved: for two pollers on one CPU.
-    pub polite: bool,
-}
-
-impl Settings {
-    /// Bytes of a made packet.
-    pub fn packet_bytes(&self) -> u32 {
-        self.segments.iter().map(|&len| u32::from(len)).sum()
-    }
-}
+use super::settings::Settings;
 
 /// Bit of the word that asks the lcore to end.
 const STOP: u32 = 1;
@@ -87,67 +69,4 @@ impl Control {
     fn lock(&self) -> MutexGuard<'_, Settings> {
         self.settings.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// What a stream counts. One thread writes; snapshots are taken by any.
-#[derive(Default)]
-#[repr(align(128))]
-pub struct Counters {
-    rx: AtomicU64,
-    tx: AtomicU64,
-    dropped: AtomicU64,
-}
-
-/// The counters at one instant.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct CountersSnapshot {
-    /// Packets received.
-    pub rx: u64,
-    /// Packets that the transmit queue took.
-    pub tx: u64,
-    /// Packets dropped because it did not.
-    pub dropped: u64,
-}
-
-impl Counters {
-    #[inline]
-    pub(super) fn add_rx(&self, count: usize) {
-        bump(&self.rx, count);
-    }
-
-    #[inline]
-    pub(super) fn add_tx(&self, count: usize) {
-        bump(&self.tx, count);
-    }
-
-    #[inline]
-    pub(super) fn add_dropped(&self, count: usize) {
-        bump(&self.dropped, count);
-    }
-
-    /// The counters now.
-    pub fn snapshot(&self) -> CountersSnapshot {
-        CountersSnapshot {
-            rx: self.rx.load(Ordering::Relaxed),
-            tx: self.tx.load(Ordering::Relaxed),
-            dropped: self.dropped.load(Ordering::Relaxed),
-        }
-    }
-}
-
-impl CountersSnapshot {
-    /// What has been counted since `base`.
-    pub fn since(self, base: Self) -> Self {
-        Self {
-            rx: self.rx.wrapping_sub(base.rx),
-            tx: self.tx.wrapping_sub(base.tx),
-            dropped: self.dropped.wrapping_sub(base.dropped),
-        }
-    }
-}
-
-/// A plain load and store: the polling thread is the only writer.
-#[inline]
-fn bump(counter: &AtomicU64, count: usize) {
-    counter.store(counter.load(Ordering::Relaxed).wrapping_add(count as u64), Ordering::Relaxed);
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use eal::Eal;
 
 use super::Mode;
-use super::control::{Control, Settings};
+use super::control::Control;
+use super::settings::Settings;
 use super::stream::Stream;
 
 /// Time between the two passes of a flush, and after the second.
@@ -169,8 +170,13 @@ fn run(mode: Mode, streams: &mut [Stream], control: &Control) {
     match mode {
         Mode::Io => poll(streams, control, Stream::io),
         Mode::Mac => poll(streams, control, Stream::mac),
+        Mode::MacSwap => poll(streams, control, Stream::mac_swap),
+        Mode::FlowGen => poll(streams, control, Stream::flow_gen),
         Mode::RxOnly => poll(streams, control, Stream::rx_only),
         Mode::TxOnly => poll(streams, control, Stream::tx_only),
+        Mode::Csum => poll(streams, control, Stream::checksum),
+        Mode::IcmpEcho => poll(streams, control, Stream::icmp_echo),
+        Mode::FiveTupleSwap => poll(streams, control, Stream::five_tuple_swap),
     }
 }
 
@@ -193,7 +199,10 @@ fn poll(
             settings = control.settings();
             streams.iter_mut().for_each(|stream| stream.adopt(&settings));
         }
-        let moved: usize = streams.iter_mut().map(|stream| round(stream, &settings)).sum();
+        let moved: usize = match settings.record.cycles {
+            false => streams.iter_mut().map(|stream| round(stream, &settings)).sum(),
+            true => streams.iter_mut().map(|stream| stream.timed(|s| round(s, &settings))).sum(),
+        };
         if moved == 0 && settings.polite {
             std::thread::yield_now();
         }

@@ -1,13 +1,15 @@
-//! One stream at work.
+//! One stream at work: its queues, what it has in hand, and what its mode needs.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pmd_core::{Burst, MacAddr, MbufPool, RxBurst, RxQueue, TxBurst, TxQueue};
 
-use super::control::{Counters, Settings};
-use super::frame::Frame;
+use super::counters::Counters;
+use super::modes::{Csum, FlowMaker, PacketMaker};
 use super::plan::StreamId;
+use super::settings::Settings;
+use super::tell::{Printer, Told, stdout};
 
 /// How often a burst that did not fit is offered again with `retry`, and how long is waited in between.
 pub const RETRIES: u32 = 64;
@@ -17,20 +19,32 @@ pub const RETRY_DELAY_US: u64 = 1;
 /// Two queues and what moves packets from one to the other. Belongs to one thread at a time.
 pub struct Stream {
     id: StreamId,
-    rx: Option<RxQueue>,
-    tx: Option<TxQueue>,
-    burst: Burst,
-    counters: Arc<Counters>,
-    /// Source and destination that `mac` writes.
-    addresses: [u8; 12],
-    frame: Frame,
-    pool: MbufPool,
+    pub(super) rx: Option<RxQueue>,
+    pub(super) tx: Option<TxQueue>,
+    pub(super) burst: Burst,
+    /// Packets that a mode picked out of the burst.
+    pub(super) picked: Burst,
+    pub(super) counters: Arc<Counters>,
+    /// Destination and source that `mac` writes.
+    pub(super) addresses: [u8; 12],
+    /// Source of what this port sends of its own.
+    pub(super) source: MacAddr,
+    peer: MacAddr,
+    lcore: u32,
+    pub(super) maker: PacketMaker,
+    pub(super) flows: FlowMaker,
+    pub(super) csum: Csum,
+    pub(super) pool: MbufPool,
+    pub(super) told: Told,
+    printer: Printer,
 }
 
 /// What a stream is made of.
 pub struct Parts {
     /// Which queues.
     pub id: StreamId,
+    /// The lcore that is to poll them.
+    pub lcore: u32,
     /// The receive queue, if the mode needs one.
     pub rx: Option<RxQueue>,
     /// The transmit queue, if the mode needs one.
@@ -46,18 +60,28 @@ pub struct Parts {
 impl Stream {
     /// A stream with counters at 0.
     pub fn new(parts: Parts, settings: &Settings) -> Self {
+        let Parts { id, lcore, rx, tx, source, peer, pool } = parts;
         let mut addresses = [0; 12];
-        addresses[..6].copy_from_slice(&parts.peer.0);
-        addresses[6..].copy_from_slice(&parts.source.0);
+        addresses[..6].copy_from_slice(&peer.0);
+        addresses[6..].copy_from_slice(&source.0);
+        let room = usize::from(settings.burst);
         Self {
-            id: parts.id,
-            rx: parts.rx,
-            tx: parts.tx,
-            burst: Burst::new(usize::from(settings.burst)),
+            id,
+            rx,
+            tx,
+            burst: Burst::new(room),
+            picked: Burst::new(room),
             counters: Arc::default(),
             addresses,
-            frame: Frame::new(parts.source, parts.peer, settings.packet_bytes()),
-            pool: parts.pool,
+            source,
+            peer,
+            lcore,
+            maker: PacketMaker::new(source, peer, lcore, settings),
+            flows: FlowMaker::new(settings),
+            csum: Csum::new(id.tx_port, lcore, settings),
+            pool,
+            told: Told::new(settings),
+            printer: stdout(),
         }
     }
 
@@ -71,11 +95,27 @@ impl Stream {
         &self.counters
     }
 
+    /// Has what is told about packets go elsewhere than to standard output.
+    #[cfg(test)]
+    pub fn print_to(&mut self, printer: Printer) {
+        self.printer = printer;
+    }
+
+    pub(super) fn print(&self, text: &str) {
+        (self.printer)(text);
+    }
+
     /// Takes changed settings over.
     pub(super) fn adopt(&mut self, settings: &Settings) {
         if self.burst.capacity() != usize::from(settings.burst) {
             self.burst = Burst::new(usize::from(settings.burst));
+            self.picked = Burst::new(usize::from(settings.burst));
         }
+        let maker = PacketMaker::new(self.source, self.peer, self.lcore, settings);
+        self.maker = maker.following(&self.maker);
+        self.flows = FlowMaker::new(settings).following(&self.flows);
+        self.csum = Csum::new(self.id.tx_port, self.lcore, settings);
+        self.told = Told::new(settings);
     }
 
     /// Throws away what waits in the receive queue until it is empty, for a second at most.
@@ -88,86 +128,30 @@ impl Stream {
         }
     }
 
-    /// One round of `io`. All rounds return how many packets were in hand.
+    /// Fills the burst from the receive queue; returns how many packets it took.
     #[inline]
-    pub(super) fn io(&mut self, settings: &Settings) -> usize {
-        match self.receive() {
-            0 => 0,
-            count => {
-                self.send(settings);
-                count
-            }
-        }
-    }
-
-    /// One round of `mac`.
-    pub(super) fn mac(&mut self, settings: &Settings) -> usize {
-        let count = self.receive();
-        if count == 0 {
-            return 0;
-        }
-        for mbuf in self.burst.as_mut_slice() {
-            if let Some(header) = mbuf.data_mut().first_chunk_mut::<12>() {
-                *header = self.addresses;
-            }
-        }
-        self.send(settings);
-        count
-    }
-
-    /// One round of `rxonly`.
-    pub(super) fn rx_only(&mut self, _settings: &Settings) -> usize {
-        let count = self.receive();
-        if count > 0 {
-            self.burst.clear();
-        }
-        count
-    }
-
-    /// One round of `txonly`.
-    pub(super) fn tx_only(&mut self, settings: &Settings) -> usize {
-        if self.tx.is_none() {
-            return 0;
-        }
-        self.make(&settings.segments);
-        match self.burst.len() {
-            0 => 0,
-            count => {
-                self.send(settings);
-                count
-            }
-        }
-    }
-
-    #[inline]
-    fn receive(&mut self) -> usize {
+    pub(super) fn receive(&mut self) -> usize {
         let Some(rx) = &mut self.rx else { return 0 };
         let count = rx.burst(&mut self.burst);
+        if self.told.any {
+            self.tell_received(count);
+        }
         if count > 0 {
             self.counters.add_rx(count);
         }
         count
     }
 
-    /// Fills the burst with made packets, as many as the pool has.
-    fn make(&mut self, segments: &[u16]) {
-        let want = self.burst.room();
-        self.pool.take_burst(&mut self.burst, want);
-        let fill = |mbuf: &mut _| self.frame.fill(mbuf, segments, &self.pool).is_some();
-        let packets = self.burst.as_mut_slice();
-        let made = packets.iter_mut().position(|mbuf| !fill(mbuf)).unwrap_or(packets.len());
-        while self.burst.len() > made {
-            self.burst.pop();
-        }
-    }
-
-    /// Offers the burst to the transmit queue and drops what it does not take.
+    /// Offers the burst to the transmit queue, drops what it does not take, and returns how many packets those were.
     #[inline]
-    fn send(&mut self, settings: &Settings) {
+    pub(super) fn send(&mut self, settings: &Settings) -> usize {
         let offered = self.burst.len();
+        if self.told.any {
+            self.tell_offered();
+        }
         let Some(tx) = &mut self.tx else {
             self.burst.clear();
-            return;
+            return 0;
         };
         let mut sent = tx.burst(&mut self.burst);
         if sent < offered {
@@ -178,6 +162,20 @@ impl Stream {
             self.burst.clear();
         }
         self.counters.add_tx(sent);
+        if self.told.bursts {
+            self.counters.add_tx_burst(sent);
+        }
+        offered - sent
+    }
+
+    /// One round of `work`, with its cycles counted if something moved.
+    pub(super) fn timed(&mut self, work: impl FnOnce(&mut Self) -> usize) -> usize {
+        let start = eal::clock::now();
+        let moved = work(self);
+        if moved > 0 {
+            self.counters.add_cycles((eal::clock::now() - start).0);
+        }
+        moved
     }
 }
 

@@ -1,3 +1,7 @@
+mod made;
+mod passing;
+mod told;
+
 use std::sync::Arc;
 
 use eal::Eal;
@@ -12,13 +16,14 @@ const ME: MacAddr = MacAddr([0x56, 0x48, 0x4F, 0x53, 0x54, 0]);
 const PEER: MacAddr = MacAddr([2, 0, 0, 0, 0, 0]);
 
 fn settings(burst: u16) -> Settings {
-    Settings { burst, segments: vec![64], retry: false, polite: true }
+    Settings { burst, polite: true, ..Settings::default() }
 }
 
 /// One job on lcore 1 with a stream from each queue of `port` to itself.
 fn job(port: &mut TestPort, pool: &MbufPool, settings: &Settings) -> Vec<Job> {
     let queues = port.info().rx.max_queues;
-    port.configure(&PortConfig { rx_queues: queues, tx_queues: queues, ..PortConfig::default() }).unwrap();
+    port.configure(&PortConfig { rx_queues: queues, tx_queues: queues, ..PortConfig::default() })
+        .unwrap();
     port.start().unwrap();
     let mut stream = |queue| {
         let parts = Parts {
@@ -28,6 +33,7 @@ fn job(port: &mut TestPort, pool: &MbufPool, settings: &Settings) -> Vec<Job> {
                 tx_port: PortId(0),
                 tx_queue: queue,
             },
+            lcore: 1,
             rx: Some(port.claim_rx(queue, "test").unwrap()),
             tx: Some(port.claim_tx(queue, "test").unwrap()),
             source: ME,
@@ -54,8 +60,13 @@ fn totals(jobs: &[Job]) -> CountersSnapshot {
         total.rx += c.rx;
         total.tx += c.tx;
         total.dropped += c.dropped;
+        total.bad = total.bad.plus(c.bad);
     }
     total
+}
+
+fn counted(rx: u64, tx: u64, dropped: u64) -> CountersSnapshot {
+    CountersSnapshot { rx, tx, dropped, ..CountersSnapshot::default() }
 }
 
 fn wires(count: usize) -> Vec<Arc<Wire>> {
@@ -70,7 +81,7 @@ fn tx_first_sends_n_bursts_on_every_stream_and_nothing_else() {
     let settings = settings(3);
     let jobs = job(&mut port, &pool, &settings);
     let jobs = run(&eal, Mode::RxOnly, jobs, &settings, 2);
-    assert_eq!(totals(&jobs), CountersSnapshot { rx: 0, tx: 12, dropped: 0 });
+    assert_eq!(totals(&jobs), counted(0, 12, 0));
     for wire in &tx {
         assert_eq!(wire.waiting(), 6);
         let frames = wire.seen();
@@ -88,7 +99,7 @@ fn what_does_not_fit_is_dropped_and_counted() {
     let settings = settings(32);
     let jobs = job(&mut port, &pool, &settings);
     let jobs = run(&eal, Mode::RxOnly, jobs, &settings, 40);
-    assert_eq!(totals(&jobs), CountersSnapshot { rx: 0, tx: 1024, dropped: 256 });
+    assert_eq!(totals(&jobs), counted(0, 1024, 256));
     assert_eq!(pool.audit().in_use, 1024, "dropped packets went back to the pool");
 }
 
@@ -101,7 +112,7 @@ fn retry_offers_the_rest_again() {
     let settings = Settings { retry: true, ..settings(16) };
     let jobs = job(&mut port, &pool, &settings);
     let jobs = run(&eal, Mode::RxOnly, jobs, &settings, 1);
-    assert_eq!(totals(&jobs), CountersSnapshot { rx: 0, tx: 8, dropped: 8 });
+    assert_eq!(totals(&jobs), counted(0, 8, 8));
 }
 
 /// Lets packets come back to the port for a while, and counts them.
@@ -164,7 +175,7 @@ fn rxonly_gives_everything_back() {
         std::thread::yield_now();
     }
     let (jobs, _) = forwarding.stop(&eal);
-    assert_eq!(totals(&jobs), CountersSnapshot { rx: 16, tx: 16, dropped: 0 });
+    assert_eq!(totals(&jobs), counted(16, 16, 0));
     assert!(pool.audit().is_exact() && pool.audit().in_use == 0, "{}", pool.audit());
 }
 
@@ -180,7 +191,7 @@ fn txonly_with_an_empty_pool_waits_and_burst_0_moves_nothing() {
         std::thread::yield_now();
     }
     let (jobs, _) = forwarding.stop(&eal);
-    assert_eq!(totals(&jobs), CountersSnapshot { rx: 0, tx: 32, dropped: 0 });
+    assert_eq!(totals(&jobs), counted(0, 32, 0));
 
     let (eal, pool) = test_port::pool(32);
     let (mut port, _) = TestPort::looped(1);
@@ -206,7 +217,7 @@ fn settings_change_while_packets_are_made() {
     forwarding.stop(&eal);
     let frame = &tx[0].seen()[0];
     assert_eq!(frame.len(), 100);
-    assert_eq!(frame[16..18], [0, 0x32], "headers are those of the start");
+    assert_eq!(frame[16..18], [0, 86], "headers say what the packet is now");
 }
 
 #[test]

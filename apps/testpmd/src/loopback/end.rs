@@ -89,6 +89,7 @@ impl End {
             let id = StreamId { rx_port: PORT, rx_queue: queue, tx_port: PORT, tx_queue: queue };
             let parts = Parts {
                 id,
+                lcore: u32::from(queue) + 1,
                 rx: Some(dev.claim_rx(queue, "loopback")?),
                 tx: Some(dev.claim_tx(queue, "loopback")?),
                 source: dev.mac(),

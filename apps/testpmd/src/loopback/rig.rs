@@ -112,6 +112,7 @@ impl Rig {
             segments: vec![self.load.size_bytes],
             retry: true,
             polite: self.must_share(),
+            ..Settings::default()
         }
     }
 

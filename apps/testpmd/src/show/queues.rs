@@ -16,7 +16,7 @@ pub fn block(config: &Config, ports: &[(PortId, PortSettings)]) -> String {
         config.mode.name(),
         config.settings.burst
     );
-    if config.mode == Mode::TxOnly {
+    if config.mode.makes_packets() {
         let _ = writeln!(
             text,
             "  packet len={} - nb packet segments={}",

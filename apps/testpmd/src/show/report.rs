@@ -130,9 +130,13 @@ mod tests {
         StreamId { rx_port: PortId(0), rx_queue: queue, tx_port: PortId(0), tx_queue: queue }
     }
 
+    fn counted(rx: u64, tx: u64, dropped: u64) -> CountersSnapshot {
+        CountersSnapshot { rx, tx, dropped, ..CountersSnapshot::default() }
+    }
+
     #[test]
     fn two_queues_with_their_streams() {
-        let counters = |rx, tx, dropped| CountersSnapshot { rx, tx, dropped };
+        let counters = counted;
         let stats = PortStats { rx_packets: 7399552, tx_packets: 7399616, ..PortStats::default() };
         let report = Report {
             streams: vec![
@@ -174,7 +178,7 @@ mod tests {
             ..PortStats::default()
         };
         let report = Report {
-            streams: vec![(id(0), CountersSnapshot { rx: 0, tx: 1024, dropped: 256 })],
+            streams: vec![(id(0), counted(0, 1024, 256))],
             ports: vec![(PortId(0), stats)],
         };
         let expected = "
