@@ -11,9 +11,13 @@ use crate::config::Config;
 use crate::config::EventMask;
 use crate::engine::{Counters, CountersSnapshot, Forwarding, StreamId};
 use crate::output::Output;
+<<<<<<< Updated upstream
 use crate::pools::{MorePools, Sizing};
 use crate::port_settings::PortSettings;
 use crate::show::stats::Rates;
+=======
+use crate::show::stats::{Rate, Rates};
+>>>>>>> Stashed changes
 use crate::show::{self, report::Report};
 use crate::{say, warn_user};
 
@@ -80,10 +84,16 @@ impl App {
         self.forwarding.is_some()
     }
 
-    /// The counters of one port and its rates since they were last shown.
-    pub fn show_port_stats(&mut self, port: PortId) {
-        let Some(stats) = self.ports.get(port).map(EthDev::stats) else { return };
+    /// The counters of one port and its rates since the last call.
+    pub fn port_stats(&mut self, port: PortId) -> Option<(PortStats, Rate)> {
+        let stats = self.ports.get(port).map(EthDev::stats)?;
         let rate = self.rates.since_last(port, self.started.elapsed(), &stats);
+        Some((stats, rate))
+    }
+
+    /// Shows the counters of one port and its rates since they were last shown.
+    pub fn show_port_stats(&mut self, port: PortId) {
+        let Some((stats, rate)) = self.port_stats(port) else { return };
         self.out.say(format_args!("{}", show::stats::block(port, &stats, rate)));
     }
 

@@ -25,6 +25,7 @@ mod config;
 mod console;
 mod engine;
 mod forward;
+mod json;
 mod loopback;
 mod output;
 mod pools;

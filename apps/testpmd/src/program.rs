@@ -8,6 +8,7 @@ use pmd_core::DriverList;
 
 use crate::cli::{self, CliError, Options};
 use crate::commands::Which;
+use crate::console::Session;
 use crate::console::input::{Input, Wake};
 use crate::output::Output;
 use crate::setup::{self, Fatal};
@@ -189,7 +190,7 @@ fn ports(config: EalConfig, options: &Options, signals: &Signals, mut out: Outpu
             say!(app.out, "Start automatic packet forwarding");
             app.start_forwarding(0, interrupted);
         }
-        console::run(&mut app, signals);
+        console::run(&mut app, &Session::new(signals).with_json(options.json));
     } else {
         say!(app.out, "No commandline core given, start packet forwarding");
         app.start_forwarding(u32::from(options.tx_first), interrupted);

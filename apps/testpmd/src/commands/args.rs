@@ -86,6 +86,11 @@ impl<'a> Args<'a> {
         self.typed.iter().any(|(step, typed)| is_it(step, typed))
     }
 
+    /// Whether the answer is for a program: `json` was typed, or all answers are to be like that.
+    pub fn json(&self) -> bool {
+        self.has("json") || self.session.json()
+    }
+
     /// Whether a signal arrived: what waits ends its wait.
     pub fn interrupted(&self) -> bool {
         self.session.interrupted()

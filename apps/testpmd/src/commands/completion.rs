@@ -255,7 +255,7 @@ mod tests {
         for (line, meant) in [
             ("strat", Some("start")),
             ("start tx_frist 2", Some("start tx_first [(bursts)]")),
-            ("show port sats all", Some("show port stats (port_id|all)")),
+            ("show port sats all", Some("show port stats (port_id|all) [json]")),
             ("set brust 32", Some("set burst (count)")),
             ("complete nonsense that is no command at all", None),
         ] {

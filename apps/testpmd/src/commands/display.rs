@@ -1,26 +1,29 @@
 //! What is shown and cleared.
 
+use pmd_core::PortId;
+
 use super::{Args, Command, Section, Which};
 use crate::app::App;
+use crate::json::Json;
 use crate::{say, show};
 
 /// The commands of this file.
 pub const COMMANDS: &[Command] = &[
     Command {
-        syntax: "show port stats <ports>",
-        help: "Display the counters and rates of port_id, or all.",
+        syntax: "show port stats <ports> [json]",
+        help: "Display the counters and rates of port_id, or all; for programs if json is given.",
         section: Section::Display,
         run: show_stats,
     },
     Command {
-        syntax: "show port info <ports>",
-        help: "Display what port_id, or each of all, is and can do.",
+        syntax: "show port info <ports> [json]",
+        help: "Display what port_id, or each of all, is and can do; for programs if json is given.",
         section: Section::Display,
         run: show_info,
     },
     Command {
-        syntax: "show port summary <ports>",
-        help: "Display a line about port_id, or each of all.",
+        syntax: "show port summary <ports> [json]",
+        help: "Display a line about port_id, or each of all; for programs if json is given.",
         section: Section::Display,
         run: show_summary,
     },
@@ -31,10 +34,10 @@ pub const COMMANDS: &[Command] = &[
         run: show_config,
     },
     Command {
-        syntax: "show fwd stats all",
-        help: "Display statistics for all fwd engines.",
+        syntax: "show fwd stats all [json]",
+        help: "Display statistics for all fwd engines, for programs if json is given.",
         section: Section::Display,
-        run: |app, _| app.show_report(),
+        run: show_report,
     },
     Command {
         syntax: "clear port stats <ports>",
@@ -50,13 +53,35 @@ pub const COMMANDS: &[Command] = &[
     },
 ];
 
+/// Shows an object about the ports meant, made of one for each.
+fn show_json(
+    app: &mut App,
+    args: &Args<'_>,
+    what: &str,
+    of: impl Fn(&mut App, PortId) -> Option<Json>,
+) {
+    let ports = app.select(args.which("ports")).unwrap_or_default();
+    let ports = ports.into_iter().filter_map(|port| of(app, port)).collect();
+    say!(app.out, "{}", show::json::ports(what, ports));
+}
+
 fn show_stats(app: &mut App, args: &Args<'_>) {
+    if args.json() {
+        return show_json(app, args, "port stats", |app, port| {
+            let (stats, rate) = app.port_stats(port)?;
+            Some(show::json::stats(port, app.ports.get(port)?, &stats, rate))
+        });
+    }
     for port in app.select_or_list(args.which("ports")) {
         app.show_port_stats(port);
     }
 }
 
 fn show_info(app: &mut App, args: &Args<'_>) {
+    if args.json() {
+        let object = |app: &mut App, port| Some(show::json::info(port, app.ports.get(port)?));
+        return show_json(app, args, "port info", object);
+    }
     for port in app.select_or_list(args.which("ports")) {
         let Some(dev) = app.ports.get(port) else { continue };
         let text = show::info::block(port, dev);
@@ -65,12 +90,25 @@ fn show_info(app: &mut App, args: &Args<'_>) {
 }
 
 fn show_summary(app: &mut App, args: &Args<'_>) {
+    if args.json() {
+        let object = |app: &mut App, port| Some(show::json::summary(port, app.ports.get(port)?));
+        return show_json(app, args, "port summary", object);
+    }
     let head = show::summary::head(app.ports.len());
     app.out.say(format_args!("{head}"));
     for port in app.select_or_list(args.which("ports")) {
         let Some(dev) = app.ports.get(port) else { continue };
         let text = show::summary::line(port, dev);
         app.out.say(format_args!("{text}"));
+    }
+}
+
+fn show_report(app: &mut App, args: &Args<'_>) {
+    if args.json() {
+        let object = show::json::report(&app.report());
+        say!(app.out, "{object}");
+    } else {
+        app.show_report();
     }
 }
 

@@ -29,7 +29,7 @@
 //! | `<file>` | any word, completed as a file's name | `args.text("file")` |
 //! | `<rest>`, `<devargs:rest>` | all that follows, one word at least | `args.text("rest")` |
 //! | `<command>` | the beginning of a command | `args.text("command")` |
-//! | `[json]`, `[<bursts:u32>]` | the same or nothing; only at the end | `args.has("json")`, `args.has("bursts")` |
+//! | `[json]`, `[<bursts:u32>]` | the same or nothing; only at the end | `args.json()`, `args.has("bursts")` |
 //!
 //! A line that begins like some command and does not go on like it is answered with `Bad arguments`, any other with `Command
 //! not found`. The first entry that fits a line is run. The tests of this module try every entry: an accessor that asks for

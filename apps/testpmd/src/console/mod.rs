@@ -70,14 +70,13 @@ impl Source {
 }
 
 /// Runs commands from standard input until `quit`, the input's end, or a signal.
-pub fn run(app: &mut App, signals: &Signals) {
+pub fn run(app: &mut App, session: &Session<'_>) {
     let mut source = Source::of_process();
-    let session = Session::new(signals);
     while !app.out.is_broken() && !session.has_ended() {
         app.out.say(format_args!("{PROMPT}"));
         app.out.flush();
-        let Wake::Line(line) = source.next(app, signals) else { return };
-        let refused = !execute(app, &session, &line);
+        let Wake::Line(line) = source.next(app, session.signals()) else { return };
+        let refused = !execute(app, session, &line);
         if let (true, true, Some(meant)) =
             (refused, source.wants_hints(), commands::completion::nearest(&line))
         {

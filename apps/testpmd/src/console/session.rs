@@ -12,12 +12,24 @@ pub struct Session<'a> {
     signals: &'a Signals,
     ended: Cell<bool>,
     level: Cell<u8>,
+    json: bool,
 }
 
 impl<'a> Session<'a> {
     /// A session that ends early when a signal arrives.
     pub fn new(signals: &'a Signals) -> Self {
-        Self { signals, ended: Cell::new(false), level: Cell::new(0) }
+        Self { signals, ended: Cell::new(false), level: Cell::new(0), json: false }
+    }
+
+    /// The same, whose answers are for a program if `json`.
+    #[must_use]
+    pub fn with_json(self, json: bool) -> Self {
+        Self { json, ..self }
+    }
+
+    /// Whether every `show` that can be is for a program.
+    pub fn json(&self) -> bool {
+        self.json
     }
 
     /// The signals that end it.

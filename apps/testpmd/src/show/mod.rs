@@ -4,6 +4,7 @@
 
 pub mod forward;
 pub mod info;
+pub mod json;
 pub mod queues;
 pub mod report;
 pub mod stats;
