@@ -11,13 +11,9 @@ use crate::config::Config;
 use crate::config::EventMask;
 use crate::engine::{Counters, CountersSnapshot, Forwarding, StreamId};
 use crate::output::Output;
-<<<<<<< Updated upstream
 use crate::pools::{MorePools, Sizing};
 use crate::port_settings::PortSettings;
-use crate::show::stats::Rates;
-=======
 use crate::show::stats::{Rate, Rates};
->>>>>>> Stashed changes
 use crate::show::{self, report::Report};
 use crate::{say, warn_user};
 
