@@ -4,13 +4,15 @@ use std::sync::Arc;
 use std::thread::{JoinHandle, ThreadId};
 
 use crate::alarm::Alarms;
+use crate::announce;
 use crate::config::{EalConfig, ProcessType};
 use crate::error::Error;
 use crate::lcore::{self, LcoreMap, Lcores};
-use crate::mem::Memory;
+use crate::mem::{Memory, Nodes};
 use crate::process::{OwnerId, Reaper};
 use crate::runtime::PrimaryDir;
 use crate::share::{self, Server};
+use crate::topology::Topology;
 
 /// Memory, lcores, processes and alarms of one application, or of one part of it: several may live side by
 /// side in a process.
@@ -35,6 +37,7 @@ struct Cpus {
     ids: Vec<u32>,
     main: u32,
     control: Vec<u32>,
+    topology: Topology,
 }
 
 impl Eal {
@@ -74,13 +77,12 @@ impl Eal {
     fn primary(config: EalConfig) -> Result<Self, Error> {
         config.check()?;
         let cpus = Cpus::new(&config)?;
+        announce::machine(&cpus.topology);
         let dir = config.file_prefix.as_deref();
         let dir = dir.map(|prefix| PrimaryDir::create(&config, prefix)).transpose()?;
-        let memory = Memory::create(&config)?;
+        announce::configuration(&config, dir.as_ref().map(PrimaryDir::path));
+        let memory = Memory::create(&config, &cpus.nodes())?;
         log::info!(target: "eal", "{}", memory.describe());
-        if !config.ignored.is_empty() {
-            log::info!(target: "eal", "options without effect here: {}", config.ignored.join(" "));
-        }
         Self::assemble(config, cpus, memory, dir)
     }
 
@@ -106,7 +108,7 @@ impl Eal {
         Ok(Self {
             server,
             alarms: Alarms::new(cpus.control.clone()),
-            lcores: Lcores::new(&cpus.map, cpus.main, memory.unique()),
+            lcores: Lcores::new(&cpus.map, cpus.main, memory.unique(), config.worker_stack_bytes),
             reaper,
             config,
             cpus,
@@ -143,11 +145,17 @@ impl Eal {
 
     /// The memory node (socket) of an lcore's first CPU.
     pub fn socket_of(&self, lcore: u32) -> u32 {
-        self.cpus
-            .map
-            .cpus(lcore)
-            .and_then(|cpus| cpus.first())
-            .map_or(0, |&cpu| lcore::socket_of(cpu))
+        self.cpus.node_of(lcore)
+    }
+
+    /// The memory nodes (sockets) of the machine, rising; at least one.
+    pub fn sockets(&self) -> Vec<u32> {
+        self.cpus.topology.nodes()
+    }
+
+    /// Widest SIMD registers that data paths may use, in bits.
+    pub fn max_simd_bits(&self) -> u16 {
+        self.config.max_simd_bits
     }
 
     /// The lcore that the calling thread is in this `Eal`, if any.
@@ -236,19 +244,32 @@ impl Eal {
 
 impl Cpus {
     fn new(config: &EalConfig) -> Result<Self, Error> {
+        let topology = Topology::read(&config.sysfs);
         let available = lcore::affinity();
         let map = match &config.lcores {
             Some(map) => map.clone(),
             None => LcoreMap::on_own_cpus(&available).unwrap_or_default(),
         };
-        lcore::check_cpus(&map)?;
+        lcore::check_cpus(&map, &topology)?;
         let ids: Vec<u32> = map.ids().collect();
         let main = config.main_lcore.or(ids.first().copied()).unwrap_or(0);
         let main_cpus = map.cpus(main).ok_or(Error::NoLcore { lcore: main })?.to_vec();
         let taken = map.all_cpus();
         let free: Vec<u32> = available.difference(&taken).copied().collect();
         let control = if free.is_empty() { main_cpus } else { free };
-        Ok(Self { map, ids, main, control })
+        Ok(Self { map, ids, main, control, topology })
+    }
+
+    /// The memory node of an lcore's first CPU.
+    fn node_of(&self, lcore: u32) -> u32 {
+        let first = self.map.cpus(lcore).and_then(|cpus| cpus.first());
+        first.map_or(0, |&cpu| self.topology.node_of(cpu))
+    }
+
+    /// The memory nodes, and how many lcores each has.
+    fn nodes(&self) -> Nodes {
+        let lcores = self.ids.iter().map(|&id| self.node_of(id));
+        Nodes::new(self.topology.clone(), self.node_of(self.main), lcores)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The one error type of this crate.
 
-use std::fmt;
+mod text;
+
 use std::io;
 use std::path::PathBuf;
 
@@ -25,6 +26,30 @@ pub enum Error {
         free_bytes: u64,
         /// Size of one page in bytes.
         page_bytes: u64,
+        /// The memory node, when the amount was asked for on one.
+        socket: Option<u32>,
+        /// What gives more.
+        remedy: HugeRemedy,
+    },
+    /// The machine has no such memory node (socket).
+    NoSocket {
+        /// The node.
+        socket: u32,
+        /// Bytes that were asked for.
+        wanted_bytes: u64,
+        /// The nodes there are.
+        sockets: Vec<u32>,
+    },
+    /// A memory node would have more than it is allowed to.
+    SocketLimit {
+        /// The node.
+        socket: u32,
+        /// Bytes it has.
+        has_bytes: u64,
+        /// Bytes that were asked for.
+        wanted_bytes: u64,
+        /// Bytes it may have.
+        limit_bytes: u64,
     },
     /// The process may not reserve enough addresses.
     AddressSpace {
@@ -72,6 +97,8 @@ pub enum Error {
     PrimaryRunning {
         /// The lock file.
         lock: PathBuf,
+        /// The process that holds it, when it said.
+        pid: Option<u32>,
     },
     /// Secondary processes of an earlier primary still run.
     SecondariesRunning {
@@ -165,155 +192,29 @@ impl Error {
     }
 }
 
-const MIB: u64 = 1 << 20;
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Io { .. } | Self::NoPrimary { .. } | Self::NoBarrier => self.fmt_system(f),
-            Self::HugePages { .. }
-            | Self::AddressSpace { .. }
-            | Self::Reservation { .. }
-            | Self::Extent { .. }
-            | Self::Name { .. }
-            | Self::RingCapacity { .. }
-            | Self::TableFull { .. } => self.fmt_memory(f),
-            Self::PrimaryOnly
-            | Self::PrimaryRunning { .. }
-            | Self::SecondariesRunning { .. }
-            | Self::Mismatch { .. } => self.fmt_process(f),
-            Self::NoLcore { .. }
-            | Self::MainLcore { .. }
-            | Self::LcoreBusy { .. }
-            | Self::LcorePanicked { .. }
-            | Self::NoCpu { .. } => self.fmt_lcore(f),
-            _ => self.fmt_option(f),
-        }
-    }
-}
-
-impl Error {
-    fn fmt_system(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Io { action, source } => write!(f, "cannot {action}: {source}"),
-            Self::NoPrimary { dir, source } => write!(
-                f,
-                "no primary process answers in '{}' ({source}); start it first, with the same --file-prefix",
-                dir.display()
-            ),
-            _ => f.write_str(
-                "gates are fenced by membarrier, by configuration or because the primary process does so, \
-                 but the kernel refuses it to this process; allow the system call (seccomp rules), \
-                 or have the primary use full fences",
-            ),
-        }
-    }
-
-    fn fmt_memory(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::HugePages { wanted_bytes, free_bytes, page_bytes } => {
-                let missing = wanted_bytes.saturating_sub(*free_bytes).div_ceil(*page_bytes);
-                write!(
-                    f,
-                    "{} MiB of huge pages wanted, {} MiB free: {missing} pages of {} MiB are missing; \
-                     'sysctl -w vm.nr_hugepages=N' adds some, --no-huge does without",
-                    wanted_bytes / MIB,
-                    free_bytes / MIB,
-                    page_bytes / MIB
-                )
-            }
-            Self::AddressSpace { bytes } => write!(
-                f,
-                "cannot reserve {} MiB of addresses; raise the limit ('ulimit -v unlimited')",
-                bytes / MIB
-            ),
-            Self::Reservation { file, wanted_bytes, reserved_bytes } => write!(
-                f,
-                "no room for {wanted_bytes} bytes in the {file} file, whose reservation is {} MiB; \
-                 reserve more in the configuration",
-                reserved_bytes / MIB
-            ),
-            Self::Extent { len, align } => write!(
-                f,
-                "an extent of {len} bytes aligned to {align} cannot be: \
-                 the length must be above 0, the alignment a power of two"
-            ),
-            Self::Name { name, problem } => write!(f, "name '{name}': {problem}"),
-            Self::RingCapacity { capacity } => {
-                write!(f, "a ring of {capacity} elements cannot be: it has from 1 to {}", 1 << 30)
-            }
-            Self::TableFull { table, limit } => {
-                write!(f, "the table of {table} is full ({limit} entries)")
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn fmt_process(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::PrimaryOnly => f.write_str("only the primary process can do this"),
-            Self::PrimaryRunning { lock } => write!(
-                f,
-                "Cannot create lock on '{}'. Is another primary process running?",
-                lock.display()
-            ),
-            Self::SecondariesRunning { dir, pids } => write!(
-                f,
-                "secondary processes of an earlier primary still use '{}': {pids:?}; \
-                 end them or choose another --file-prefix",
-                dir.display()
-            ),
-            Self::Mismatch { what, primary, ours } => write!(
-                f,
-                "{what} differs: the primary has {primary}, this process {ours}; \
-                 run the same build with the same options"
-            ),
-            _ => Ok(()),
-        }
-    }
-
-    fn fmt_lcore(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoLcore { lcore } => {
-                write!(f, "lcore {lcore} is not one of this process's lcores")
-            }
-            Self::MainLcore { lcore } => {
-                write!(f, "lcore {lcore} is the main lcore; jobs are launched on the others")
-            }
-            Self::LcoreBusy { lcore } => write!(f, "lcore {lcore} is busy; wait for its job first"),
-            Self::LcorePanicked { lcore, message } => {
-                write!(f, "the job of lcore {lcore} panicked: {message}")
-            }
-            Self::NoCpu { lcore, cpu, online, instead } => write!(
-                f,
-                "lcore {lcore} is to run on CPU {cpu}, which this machine does not offer (it has {online}); \
-                 map lcores to CPUs, for example --lcores '{instead}'"
-            ),
-            _ => Ok(()),
-        }
-    }
-
-    fn fmt_option(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::UnknownOption { option, nearest: Some(nearest) } => {
-                write!(f, "unknown option '{option}'; did you mean '--{nearest}'?")
-            }
-            Self::UnknownOption { option, nearest: None } => {
-                write!(f, "unknown option '{option}'; -h lists them")
-            }
-            Self::AmbiguousOption { option, candidates } => {
-                write!(f, "option '{option}' is ambiguous: --{}", candidates.join(", --"))
-            }
-            Self::OptionValue { option, value: Some(value), allowed } => {
-                write!(f, "option {option}: invalid value '{value}'; allowed: {allowed}")
-            }
-            Self::OptionValue { option, value: None, allowed } => {
-                write!(f, "option {option} needs a value: {allowed}")
-            }
-            Self::Configuration(text) => f.write_str(text),
-            _ => Ok(()),
-        }
-    }
+/// What gives more huge pages.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum HugeRemedy {
+    /// Setting so many pages aside on the machine.
+    Pool {
+        /// Pages in all.
+        pages: u64,
+    },
+    /// Setting so many pages aside on one memory node.
+    Node {
+        /// The kernel's file for the number.
+        file: PathBuf,
+        /// Pages in all.
+        pages: u64,
+    },
+    /// Mounting the hugetlbfs with a larger `size=`.
+    Mount {
+        /// Where it is mounted.
+        dir: PathBuf,
+        /// The size in bytes.
+        size_bytes: u64,
+    },
 }
 
 impl std::error::Error for Error {

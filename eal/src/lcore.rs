@@ -17,6 +17,7 @@ use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 
 use crate::error::Error;
+use crate::topology::Topology;
 
 pub(crate) use map::parse_numbers;
 pub use map::{LIST_FORM, LcoreMap, MAP_FORM, MASK_FORM, MAX_LCORE};
@@ -32,6 +33,8 @@ thread_local! {
 pub(crate) struct Lcores {
     workers: Vec<Worker>,
     unique: u64,
+    /// Stack of each worker's thread in bytes; `None` leaves it to the system.
+    stack_bytes: Option<usize>,
 }
 
 struct Worker {
@@ -59,14 +62,15 @@ enum State {
 
 impl Lcores {
     /// Prepares every lcore of `map` but `main`.
-    pub fn new(map: &LcoreMap, main: u32, unique: u64) -> Self {
+    pub fn new(map: &LcoreMap, main: u32, unique: u64, stack_bytes: Option<usize>) -> Self {
         let worker = |lcore| Worker {
             lcore,
             cpus: map.cpus(lcore).unwrap_or_default().to_vec(),
             shared: Arc::default(),
             thread: Mutex::default(),
         };
-        Self { workers: map.ids().filter(|&id| id != main).map(worker).collect(), unique }
+        let workers = map.ids().filter(|&id| id != main).map(worker).collect();
+        Self { workers, unique, stack_bytes }
     }
 
     /// Gives an idle lcore a job.
@@ -76,7 +80,7 @@ impl Lcores {
         if !matches!(*state, State::Idle) {
             return Err(Error::LcoreBusy { lcore });
         }
-        worker.start(self.unique)?;
+        worker.start(self.unique, self.stack_bytes)?;
         *state = State::Ready(job);
         worker.shared.changed.notify_all();
         Ok(())
@@ -113,7 +117,7 @@ impl Drop for Lcores {
 }
 
 impl Worker {
-    fn start(&self, unique: u64) -> Result<(), Error> {
+    fn start(&self, unique: u64, stack_bytes: Option<usize>) -> Result<(), Error> {
         let mut thread = lock(&self.thread);
         if thread.is_some() {
             return Ok(());
@@ -129,10 +133,12 @@ impl Worker {
                 shared.serve();
             }
         };
-        let handle = std::thread::Builder::new()
-            .name(format!("lcore-{lcore}"))
-            .spawn(body)
-            .map_err(Error::io("start an lcore thread"))?;
+        let builder = std::thread::Builder::new().name(format!("lcore-{lcore}"));
+        let builder = match stack_bytes {
+            Some(bytes) => builder.stack_size(bytes),
+            None => builder,
+        };
+        let handle = builder.spawn(body).map_err(Error::io("start an lcore thread"))?;
         let gone = || Error::Configuration(format!("the thread of lcore {lcore} ended early"));
         pinned.recv().map_err(|_| gone())?.map_err(Error::io("pin an lcore to its CPUs"))?;
         *thread = Some(handle);
@@ -224,25 +230,16 @@ pub(crate) fn affinity() -> BTreeSet<u32> {
 }
 
 /// Refuses lcores on CPUs that the machine does not offer.
-pub(crate) fn check_cpus(map: &LcoreMap) -> Result<(), Error> {
-    let online = std::fs::read_to_string("/sys/devices/system/cpu/online").unwrap_or_default();
-    let Some(cpus) = parse_numbers(online.trim()) else { return Ok(()) };
+pub(crate) fn check_cpus(map: &LcoreMap, topology: &Topology) -> Result<(), Error> {
+    let Some(cpus) = topology.cpus() else { return Ok(()) };
     for lcore in map.ids() {
         let missing = map.cpus(lcore).unwrap_or_default().iter().find(|cpu| !cpus.contains(cpu));
         if let Some(&cpu) = missing {
-            let (online, instead) = (online.trim().into(), map.on_cpus(&cpus).to_string());
-            return Err(Error::NoCpu { lcore, cpu, online, instead });
+            let instead = map.on_cpus(cpus).to_string();
+            return Err(Error::NoCpu { lcore, cpu, online: map::ranges(cpus), instead });
         }
     }
     Ok(())
-}
-
-/// The memory node of a CPU, 0 when the kernel does not say.
-pub(crate) fn socket_of(cpu: u32) -> u32 {
-    let dir = format!("/sys/devices/system/cpu/cpu{cpu}");
-    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
-    let node = |name: &str| name.strip_prefix("node").and_then(|number| number.parse().ok());
-    entries.filter_map(|entry| node(entry.file_name().to_str()?)).next().unwrap_or(0)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -254,7 +251,7 @@ mod tests {
     use super::*;
 
     fn lcores(text: &str) -> Lcores {
-        Lcores::new(&LcoreMap::parse_map(text).unwrap(), 0, 99)
+        Lcores::new(&LcoreMap::parse_map(text).unwrap(), 0, 99, None)
     }
 
     #[test]
@@ -291,8 +288,27 @@ mod tests {
 
     #[test]
     fn missing_cpus_are_named_with_a_way_out() {
-        let error = check_cpus(&LcoreMap::parse_list("1000").unwrap()).unwrap_err();
+        let tree = crate::topology::fake_tree(2);
+        let topology = Topology::read(tree.path());
+        let error = check_cpus(&LcoreMap::parse_list("1000").unwrap(), &topology).unwrap_err();
         assert!(error.to_string().contains("--lcores '1000@0'"), "{error}");
+        assert!(error.to_string().contains("(it has 0-3)"), "{error}");
+        assert!(check_cpus(&LcoreMap::parse_list("0-3").unwrap(), &topology).is_ok());
+    }
+
+    #[test]
+    fn a_stack_is_as_large_as_asked() {
+        fn deep(levels: u32) -> u64 {
+            let block = std::hint::black_box([u64::from(levels); 1024]);
+            if levels == 0 { block[0] } else { deep(levels - 1) + block[levels as usize % 1024] }
+        }
+        let map = LcoreMap::parse_map("0@0,1@0").unwrap();
+        let lcores = Lcores::new(&map, 0, 99, Some(64 << 20));
+        let (send, receive) = std::sync::mpsc::channel();
+        // About 32 MiB of stack: four times what the system gives.
+        lcores.launch(1, Box::new(move || send.send(deep(4000)).unwrap())).unwrap();
+        lcores.wait(1).unwrap();
+        assert_eq!(receive.recv(), Ok(4000 * 4001 / 2));
     }
 
     #[test]

@@ -44,6 +44,7 @@
 //! Linux only. Every error is an [`Error`], whose text says what to do.
 
 pub mod alarm;
+mod announce;
 pub mod args;
 pub mod clock;
 mod config;
@@ -63,10 +64,11 @@ pub mod ring;
 mod runtime;
 mod share;
 mod sync;
+mod topology;
 
 pub use config::{EalConfig, HugePolicy, HugeUnlink, IovaMode, ProcessType};
 pub use eal::Eal;
-pub use error::Error;
+pub use error::{Error, HugeRemedy};
 pub use gate::FenceMode;
 pub use lcore::LcoreMap;
 pub use mem::{Allocation, Extent, FileKind, LocalContext, Memory, WeakMemory};

@@ -10,7 +10,7 @@
 //! is removed by the next start.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -45,14 +45,18 @@ impl PrimaryDir {
             make_dir(&path)?;
             let name = path.join(LOCK);
             let lock = lock_file(&name).map_err(Error::io("lock the runtime directory"))?;
-            let Some(lock) = lock else { return Err(Error::PrimaryRunning { lock: name }) };
+            let Some(lock) = lock else {
+                let pid = holder(&name);
+                return Err(Error::PrimaryRunning { lock: name, pid });
+            };
             if is_at(&lock, &name) {
+                sign(&lock);
                 let dir = Self { path, _lock: lock };
                 dir.clean()?;
                 return Ok(dir);
             }
         }
-        Err(Error::PrimaryRunning { lock: path.join(LOCK) })
+        Err(Error::PrimaryRunning { lock: path.join(LOCK), pid: None })
     }
 
     /// Where the primary listens.
@@ -174,6 +178,18 @@ fn lock_file(path: &Path) -> io::Result<Option<Flock<File>>> {
     }
 }
 
+/// Writes into a lock file who holds it, for whoever is kept out.
+fn sign(mut file: &File) {
+    let written = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
+    // Nobody depends on it: without the name the message is shorter.
+    let _ = written;
+}
+
+/// The process that signed a lock file.
+fn holder(path: &Path) -> Option<u32> {
+    fs::read_to_string(path).ok()?.trim().parse().ok()
+}
+
 /// Whether `file` still is what `path` names.
 fn is_at(file: &File, path: &Path) -> bool {
     match (file.metadata(), fs::metadata(path)) {
@@ -200,8 +216,10 @@ mod tests {
         assert_eq!(
             error.to_string(),
             format!(
-                "Cannot create lock on '{}'. Is another primary process running?",
-                lock.display()
+                "Cannot create lock on '{}'. Is another primary process running? \
+                 Process {} holds it; end it or choose another --file-prefix",
+                lock.display(),
+                std::process::id()
             )
         );
         drop((first, other));

@@ -303,8 +303,11 @@ fn a_second_primary_is_refused_and_a_dead_one_replaced() {
     other.expect("up");
     let error = Eal::new(config(dir.path())).unwrap_err();
     let lock = dir.path().join("test/config");
-    let text =
-        format!("Cannot create lock on '{}'. Is another primary process running?", lock.display());
+    let (lock, pid) = (lock.display(), other.child.id());
+    let text = format!(
+        "Cannot create lock on '{lock}'. Is another primary process running? \
+         Process {pid} holds it; end it or choose another --file-prefix"
+    );
     assert_eq!(error.to_string(), text);
     other.kill();
     let eal = Eal::new(config(dir.path())).unwrap();

@@ -126,3 +126,24 @@ fn the_main_thread_is_pinned_when_asked() {
     let before: Vec<u32> = before.into_iter().collect();
     lcore::pin(&before).unwrap();
 }
+
+#[test]
+fn sockets_are_those_of_the_tree() {
+    let tree = crate::topology::fake_tree(2);
+    let sysfs = tree.path().to_path_buf();
+    let eal = Eal::new(EalConfig { sysfs: sysfs.clone(), ..config("0@0,2@(0,2),3@3") }).unwrap();
+    assert_eq!(eal.sockets(), [0, 1]);
+    assert_eq!([0, 2, 3, 9].map(|lcore| eal.socket_of(lcore)), [0, 0, 1, 0]);
+    let memory_bytes = 96 << 20;
+    let shared = EalConfig { sysfs, memory_bytes, ..config("0@0,1@1,2@2") };
+    let eal = Eal::new(shared).unwrap();
+    assert_eq!(eal.memory().data_committed(), memory_bytes);
+    let on_1 = eal.memory().alloc_on(Some(1), crate::FileKind::Data, 32 << 20, 64).unwrap();
+    assert_eq!(on_1.extent().offset, 64 << 20, "two lcores are on node 0, one on node 1");
+}
+
+#[test]
+fn the_register_width_is_there_for_data_paths() {
+    let eal = Eal::new(EalConfig { max_simd_bits: 64, ..config("0@0") }).unwrap();
+    assert_eq!(eal.max_simd_bits(), 64);
+}

@@ -114,6 +114,22 @@ impl fmt::Display for LcoreMap {
     }
 }
 
+/// Numbers as a list with ranges, such as `0-3,6`.
+pub(super) fn ranges(numbers: &BTreeSet<u32>) -> String {
+    let mut runs: Vec<(u32, u32)> = Vec::new();
+    for &number in numbers {
+        match runs.last_mut() {
+            Some((_, last)) if *last + 1 == number => *last = number,
+            _ => runs.push((number, number)),
+        }
+    }
+    let run = |&(first, last): &(u32, u32)| match first == last {
+        true => first.to_string(),
+        false => format!("{first}-{last}"),
+    };
+    runs.iter().map(run).collect::<Vec<_>>().join(",")
+}
+
 /// Numbers and ranges, separated by commas: `1,3-5`. Ranges may fall (`5-3`).
 pub(crate) fn parse_numbers(text: &str) -> Option<BTreeSet<u32>> {
     let mut numbers = BTreeSet::new();
@@ -190,6 +206,12 @@ mod tests {
         let map = LcoreMap::parse_list("0-4").unwrap();
         assert_eq!(map.on_cpus(&BTreeSet::from([0, 2])).to_string(), "0@0,1@2,2@0,3@2,4@0");
         assert_eq!(map.on_cpus(&BTreeSet::from([0])).to_string(), "0@0,1@0,2@0,3@0,4@0");
+    }
+
+    #[test]
+    fn numbers_are_listed_with_ranges() {
+        assert_eq!(ranges(&BTreeSet::from([0, 1, 2, 5, 7, 8])), "0-2,5,7-8");
+        assert_eq!(ranges(&BTreeSet::new()), "");
     }
 
     #[test]

@@ -1,6 +1,11 @@
 //! Whether the machine has as much memory as was just asked for: ordinary pages are taken when they are first touched, so asking for
 //! too many succeeds, and the kernel ends a process later.
 
+/// Bytes of memory that the machine can still give; `None` when it does not say.
+pub(super) fn available_bytes() -> Option<u64> {
+    available_kib(&std::fs::read_to_string("/proc/meminfo").ok()?).map(|kib| kib << 10)
+}
+
 /// Warns when `asked_bytes` are more than the machine can give now.
 pub(super) fn warn_of_shortage(asked_bytes: u64) {
     let meminfo = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
@@ -11,15 +16,18 @@ pub(super) fn warn_of_shortage(asked_bytes: u64) {
 
 /// What to say about `asked_bytes` on a machine that describes itself by `meminfo`; nothing when it has enough or does not say.
 fn shortage(asked_bytes: u64, meminfo: &str) -> Option<String> {
-    let value = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    let kib: u64 = value.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    let (asked, available) = (asked_bytes >> 20, kib >> 10);
+    let (asked, available) = (asked_bytes >> 20, available_kib(meminfo)? >> 10);
     (asked > available).then(|| {
         format!(
             "memory: {asked} MiB asked for, {available} MiB available: the kernel may end this process when they are \
              used; ask for at most {available} MiB (-m) or for fewer mbufs (--total-num-mbufs)"
         )
     })
+}
+
+fn available_kib(meminfo: &str) -> Option<u64> {
+    let value = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    value.trim().strip_suffix("kB")?.trim().parse().ok()
 }
 
 #[cfg(test)]

@@ -14,8 +14,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use nix::fcntl::{FcntlArg, Flock, FlockArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
-/// Size of the huge pages used through memfd, in bytes.
-pub(crate) const HUGE_PAGE_BYTES: u64 = 2 << 20;
+use super::huge::{self, GIANT_PAGE_BYTES};
+use super::named::{FileName, NamedFile};
 
 /// Size of a small page in bytes.
 pub(crate) const SMALL_PAGE_BYTES: u64 = 4096;
@@ -24,9 +24,17 @@ pub(crate) const SMALL_PAGE_BYTES: u64 = 4096;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum BackingKind {
     /// `memfd_create` with `MFD_HUGETLB`.
-    HugeMemfd,
+    HugeMemfd {
+        /// Size of its pages in bytes.
+        page_bytes: u64,
+    },
     /// A file in a hugetlbfs directory.
-    HugeFile(PathBuf),
+    HugeFile {
+        /// The directory.
+        dir: PathBuf,
+        /// Its name; `None` for a file that loses its name as soon as it is made.
+        name: Option<FileName>,
+    },
     /// `memfd_create` with ordinary pages.
     Plain,
 }
@@ -37,18 +45,24 @@ pub(crate) struct Backing {
     fd: OwnedFd,
     page_bytes: AtomicU64,
     sealed: AtomicBool,
+    /// Held while the file is in use under a name.
+    _name: Option<NamedFile>,
 }
 
 impl Backing {
     /// Creates a sparse file of `len` bytes.
     pub fn create(kind: &BackingKind, len: u64) -> io::Result<Self> {
         match kind {
-            BackingKind::HugeMemfd => {
-                let huge = MFdFlags::MFD_HUGETLB | MFdFlags::MFD_HUGE_2MB;
-                Self::memfd(huge, len, HUGE_PAGE_BYTES)
+            BackingKind::HugeMemfd { page_bytes } => {
+                let size = match *page_bytes {
+                    GIANT_PAGE_BYTES => MFdFlags::MFD_HUGE_1GB,
+                    _ => MFdFlags::MFD_HUGE_2MB,
+                };
+                Self::memfd(MFdFlags::MFD_HUGETLB | size, len, *page_bytes)
             }
             BackingKind::Plain => Self::memfd(MFdFlags::empty(), len, SMALL_PAGE_BYTES),
-            BackingKind::HugeFile(dir) => Self::huge_file(dir, len),
+            BackingKind::HugeFile { dir, name: None } => Self::nameless_file(dir, len),
+            BackingKind::HugeFile { dir, name: Some(name) } => Self::named_file(dir, name, len),
         }
     }
 
@@ -59,7 +73,8 @@ impl Backing {
     }
 
     fn new(fd: OwnedFd, page_bytes: u64, sealed: bool) -> Self {
-        Self { fd, page_bytes: AtomicU64::new(page_bytes), sealed: AtomicBool::new(sealed) }
+        let (page_bytes, sealed) = (AtomicU64::new(page_bytes), AtomicBool::new(sealed));
+        Self { fd, page_bytes, sealed, _name: None }
     }
 
     /// Puts another, empty file behind the same descriptor number. Only before anything was mapped.
@@ -106,9 +121,9 @@ impl Backing {
 
     /// The file is locked while it has a name, because others clean up unlocked files there, and loses
     /// its name at once, so that nothing is left behind however this process ends.
-    fn huge_file(dir: &Path, len: u64) -> io::Result<Self> {
+    fn nameless_file(dir: &Path, len: u64) -> io::Result<Self> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        let page_bytes = huge_dir_page_bytes(dir)?;
+        let page_bytes = huge::mount(dir)?.page_bytes;
         let serial = NEXT.fetch_add(1, Ordering::Relaxed);
         let path = dir.join(format!("pmd-rs-{}-{serial}", std::process::id()));
         let file = fs::OpenOptions::new().read(true).write(true).create_new(true).open(&path)?;
@@ -119,38 +134,13 @@ impl Backing {
         set_len(fd.as_fd(), len)?;
         Ok(Self::new(fd, page_bytes, false))
     }
-}
 
-/// Bytes of free 2 MiB pages that nobody has reserved, from a sysfs tree at `sysfs` (normally `/sys`).
-pub(crate) fn free_huge_bytes(sysfs: &Path) -> u64 {
-    let dir = sysfs.join("kernel/mm/hugepages/hugepages-2048kB");
-    let read = |name| read_number(&dir.join(name)).unwrap_or(0);
-    read("free_hugepages").saturating_sub(read("resv_hugepages")) * HUGE_PAGE_BYTES
-}
-
-/// How many 2 MiB pages the machine has set aside in all.
-pub(crate) fn total_huge_pages(sysfs: &Path) -> u64 {
-    read_number(&sysfs.join("kernel/mm/hugepages/hugepages-2048kB/nr_hugepages")).unwrap_or(0)
-}
-
-/// Page size of the hugetlbfs mounted at `dir`, in bytes.
-pub(crate) fn huge_dir_page_bytes(dir: &Path) -> io::Result<u64> {
-    let stat = nix::sys::statfs::statfs(dir)?;
-    if stat.filesystem_type() != nix::sys::statfs::HUGETLBFS_MAGIC {
-        return Err(io::Error::other(format!("{} is not a hugetlbfs mount", dir.display())));
+    fn named_file(dir: &Path, name: &FileName, len: u64) -> io::Result<Self> {
+        let page_bytes = huge::mount(dir)?.page_bytes;
+        let (fd, name) = NamedFile::take(dir, name)?;
+        set_len(fd.as_fd(), len)?;
+        Ok(Self { _name: Some(name), ..Self::new(fd, page_bytes, false) })
     }
-    u64::try_from(stat.block_size()).map_err(io::Error::other)
-}
-
-/// Bytes of free pages behind the hugetlbfs mounted at `dir`.
-pub(crate) fn huge_dir_free_bytes(dir: &Path) -> io::Result<u64> {
-    let page_bytes = huge_dir_page_bytes(dir)?;
-    let pool = format!("/sys/kernel/mm/hugepages/hugepages-{}kB/free_hugepages", page_bytes / 1024);
-    Ok(read_number(Path::new(&pool)).unwrap_or(0) * page_bytes)
-}
-
-fn read_number(path: &Path) -> Option<u64> {
-    fs::read_to_string(path).ok()?.trim().parse().ok()
 }
 
 fn set_len(fd: BorrowedFd<'_>, len: u64) -> io::Result<()> {
@@ -191,24 +181,13 @@ mod tests {
     }
 
     #[test]
-    fn free_pages_are_read_from_sysfs() {
-        let root = tempfile::tempdir().unwrap();
-        assert_eq!(free_huge_bytes(root.path()), 0);
-        let dir = root.path().join("kernel/mm/hugepages/hugepages-2048kB");
-        fs::create_dir_all(&dir).unwrap();
-        fs::write(dir.join("free_hugepages"), "10\n").unwrap();
-        fs::write(dir.join("resv_hugepages"), "4\n").unwrap();
-        fs::write(dir.join("nr_hugepages"), "12\n").unwrap();
-        assert_eq!(free_huge_bytes(root.path()), 6 * HUGE_PAGE_BYTES);
-        assert_eq!(total_huge_pages(root.path()), 12);
-    }
-
-    #[test]
     fn an_ordinary_directory_is_no_hugetlbfs() {
         let dir = tempfile::tempdir().unwrap();
-        let error =
-            Backing::create(&BackingKind::HugeFile(dir.path().into()), 1 << 21).unwrap_err();
-        assert!(error.to_string().contains("not a hugetlbfs mount"), "{error}");
+        for name in [None, Some(FileName { name: "a".into(), stays: true })] {
+            let kind = BackingKind::HugeFile { dir: dir.path().into(), name };
+            let error = Backing::create(&kind, 1 << 21).unwrap_err();
+            assert!(error.to_string().contains("not a hugetlbfs mount"), "{error}");
+        }
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
     }
 }

@@ -1,13 +1,15 @@
 //! Which pages a memory gets: what was asked for, what is free, and what is said about it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use crate::config::HugePolicy;
-use crate::error::Error;
+use crate::config::{EalConfig, HugePolicy, HugeUnlink};
+use crate::error::{Error, HugeRemedy};
 
-use super::backing::{self, Backing, BackingKind, HUGE_PAGE_BYTES};
+use super::backing::{Backing, BackingKind};
+use super::huge::{self, GIANT_PAGE_BYTES, HUGE_PAGE_BYTES, Pool};
+use super::named::FileName;
+use super::numa::{Nodes, Part};
 
-const SYSFS: &str = "/sys";
 /// Fewer free huge pages than this are not worth it when nobody asked for an amount.
 const WORTHWHILE_BYTES: u64 = 64 << 20;
 /// What is advised when nobody asked for an amount.
@@ -21,39 +23,116 @@ pub(super) struct Choice {
     pub private: BackingKind,
     pub data: BackingKind,
     policy: HugePolicy,
+    sysfs: PathBuf,
+    page_bytes: u64,
     /// Bytes that were asked for, 0 when nobody said.
     wanted_bytes: u64,
-    /// Huge pages that were free at the start, in bytes.
+    /// Bytes of free huge pages at the start, of the size that was used or would have been.
     found_bytes: u64,
 }
 
+/// What is free of the two sizes that memory files without a directory can have.
+#[derive(Clone, Copy, Debug, Default)]
+struct Free {
+    huge_bytes: u64,
+    giant_bytes: u64,
+}
+
 impl Choice {
-    /// Decides from the policy, the bytes asked for and the pages that are free.
-    fn decide(policy: &HugePolicy, wanted: u64, free_bytes: u64) -> Self {
-        let enough = free_bytes >= wanted.max(WORTHWHILE_BYTES);
-        let data = match policy {
-            HugePolicy::Dir(dir) => BackingKind::HugeFile(dir.clone()),
-            HugePolicy::Auto if enough => BackingKind::HugeMemfd,
-            _ => BackingKind::Plain,
-        };
-        let spare = free_bytes.saturating_sub(wanted) >= PRIVATE_BYTES;
-        let private = if spare { data.clone() } else { BackingKind::Plain };
-        let (wanted_bytes, found_bytes) = (wanted, free_bytes);
-        Self { private, data, policy: policy.clone(), wanted_bytes, found_bytes }
+    /// Decides by the configuration and the pages that are free now.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the directory for huge pages, or how many of its pages are missing.
+    pub fn now(config: &EalConfig) -> Result<Self, Error> {
+        match &config.huge {
+            HugePolicy::Dir(dir) => Self::in_dir(config, dir),
+            HugePolicy::Never => Ok(Self::auto(config, Free::default())),
+            HugePolicy::Auto => {
+                let free = |page_bytes| huge::pool(&config.sysfs, page_bytes).free_bytes;
+                let (huge_bytes, giant_bytes) = (free(HUGE_PAGE_BYTES), free(GIANT_PAGE_BYTES));
+                Ok(Self::auto(config, Free { huge_bytes, giant_bytes }))
+            }
+        }
     }
 
-    /// Decides by the pages that are free now.
-    pub fn now(policy: &HugePolicy, wanted: u64) -> Self {
-        Self::decide(policy, wanted, free_bytes(policy))
+    fn auto(config: &EalConfig, free: Free) -> Self {
+        let wanted = config.floor_bytes();
+        let memfd = |page_bytes| BackingKind::HugeMemfd { page_bytes };
+        let (data, page_bytes, found_bytes) = match best_size(wanted, free) {
+            Some(GIANT_PAGE_BYTES) => (memfd(GIANT_PAGE_BYTES), GIANT_PAGE_BYTES, free.giant_bytes),
+            Some(size) => (memfd(size), size, free.huge_bytes),
+            None => (BackingKind::Plain, HUGE_PAGE_BYTES, free.huge_bytes),
+        };
+        let beside = if page_bytes == HUGE_PAGE_BYTES { wanted } else { 0 };
+        let spare = free.huge_bytes.saturating_sub(beside) >= PRIVATE_BYTES;
+        let private = match spare && data != BackingKind::Plain {
+            true => memfd(HUGE_PAGE_BYTES),
+            false => BackingKind::Plain,
+        };
+        Self::new(config, private, data, page_bytes, found_bytes)
+    }
+
+    fn in_dir(config: &EalConfig, dir: &Path) -> Result<Self, Error> {
+        let mount = huge::mount(dir).map_err(|error| bad_huge_dir(dir, &error))?;
+        let pool = huge::pool(&config.sysfs, mount.page_bytes);
+        let free_bytes = pool.free_bytes.min(mount.room_bytes.unwrap_or(u64::MAX));
+        let file =
+            |of: &str| BackingKind::HugeFile { dir: dir.into(), name: file_name(config, of) };
+        let spare = free_bytes.saturating_sub(config.floor_bytes()) >= PRIVATE_BYTES;
+        // A giant page is too much for what the private file holds.
+        let private = match spare && mount.page_bytes <= HUGE_PAGE_BYTES {
+            true => file("private"),
+            false => BackingKind::Plain,
+        };
+        let choice = Self::new(config, private, file("data"), mount.page_bytes, free_bytes);
+        match config.floor_bytes() > free_bytes {
+            true => Err(choice.missing(config.floor_bytes(), first_socket(config))),
+            false => Ok(choice),
+        }
+    }
+
+    /// Does without huge pages when a node has fewer than are wanted on it.
+    ///
+    /// # Errors
+    ///
+    /// How many pages the node lacks, where huge pages were asked for.
+    pub fn check_nodes(&mut self, nodes: &Nodes, plan: &[Part]) -> Result<(), Error> {
+        if self.data == BackingKind::Plain || !nodes.topology.has_several_nodes() {
+            return Ok(());
+        }
+        let pool = |node| huge::node_pool(&self.sysfs, node, self.page_bytes);
+        let short = plan.iter().find(|part| pool(part.node).free_bytes < part.bytes);
+        match short {
+            None => Ok(()),
+            Some(_) if self.may_fall_back() => {
+                (self.private, self.data) = (BackingKind::Plain, BackingKind::Plain);
+                Ok(())
+            }
+            Some(part) => Err(self.missing_on_node(part.bytes, part.node, pool(part.node))),
+        }
+    }
+
+    fn new(
+        config: &EalConfig,
+        private: BackingKind,
+        data: BackingKind,
+        page_bytes: u64,
+        found_bytes: u64,
+    ) -> Self {
+        let (policy, sysfs) = (config.huge.clone(), config.sysfs.clone());
+        let wanted_bytes = config.floor_bytes();
+        Self { private, data, policy, sysfs, page_bytes, wanted_bytes, found_bytes }
     }
 
     /// What another process chose, as far as its files show.
     pub fn of_another(private: &Backing, data: &Backing) -> Self {
-        let kind = |backing: &Backing| {
-            if backing.is_huge() { BackingKind::HugeMemfd } else { BackingKind::Plain }
+        let kind = |backing: &Backing| match backing.is_huge() {
+            true => BackingKind::HugeMemfd { page_bytes: backing.page_bytes() },
+            false => BackingKind::Plain,
         };
-        let (private, data) = (kind(private), kind(data));
-        Self { private, data, policy: HugePolicy::Auto, wanted_bytes: 0, found_bytes: 0 }
+        let (private, kind) = (kind(private), kind(data));
+        Self::new(&EalConfig::default(), private, kind, data.page_bytes(), 0)
     }
 
     /// Whether ordinary pages may stand in for huge ones.
@@ -61,16 +140,56 @@ impl Choice {
         self.policy == HugePolicy::Auto
     }
 
-    /// Bytes of huge pages that are free for this policy now.
-    fn free_bytes(&self) -> u64 {
-        free_bytes(&self.policy)
+    /// Size of a huge page of this choice in bytes.
+    pub fn page_bytes(&self) -> u64 {
+        self.page_bytes
     }
 
-    /// Size of a huge page of this policy in bytes.
-    pub fn page_bytes(&self) -> u64 {
+    /// Bytes of huge pages that are free for this choice now.
+    pub fn free_bytes(&self) -> u64 {
+        let mount = self.mount();
+        self.pool().free_bytes.min(mount.and_then(|mount| mount.room_bytes).unwrap_or(u64::MAX))
+    }
+
+    fn pool(&self) -> Pool {
+        huge::pool(&self.sysfs, self.page_bytes)
+    }
+
+    fn mount(&self) -> Option<huge::Mount> {
         match &self.policy {
-            HugePolicy::Dir(dir) => backing::huge_dir_page_bytes(dir).unwrap_or(HUGE_PAGE_BYTES),
-            _ => HUGE_PAGE_BYTES,
+            HugePolicy::Dir(dir) => huge::mount(dir).ok(),
+            _ => None,
+        }
+    }
+
+    /// The error that says how many pages are missing: of the machine, or of its memory node `socket` when the amount was
+    /// asked for by node.
+    pub fn missing(&self, wanted_bytes: u64, socket: Option<u32>) -> Error {
+        let (free_bytes, page_bytes) = (self.free_bytes(), self.page_bytes);
+        let remedy = self.remedy(wanted_bytes, free_bytes);
+        Error::HugePages { wanted_bytes, free_bytes, page_bytes, socket, remedy }
+    }
+
+    /// As [`Choice::missing`] where pages are free, but not on this node.
+    pub fn missing_on_node(&self, wanted_bytes: u64, node: u32, pool: Pool) -> Error {
+        let (free_bytes, page_bytes) = (pool.free_bytes, self.page_bytes);
+        let missing = wanted_bytes.saturating_sub(free_bytes).div_ceil(page_bytes);
+        let file = huge::node_dir(Path::new("/sys"), node, page_bytes).join("nr_hugepages");
+        let remedy = HugeRemedy::Node { file, pages: pool.pages + missing };
+        Error::HugePages { wanted_bytes, free_bytes, page_bytes, socket: Some(node), remedy }
+    }
+
+    fn remedy(&self, wanted_bytes: u64, free_bytes: u64) -> HugeRemedy {
+        let pool = self.pool();
+        let missing = wanted_bytes.saturating_sub(pool.free_bytes).div_ceil(self.page_bytes);
+        match (&self.policy, self.mount()) {
+            (HugePolicy::Dir(dir), Some(huge::Mount { size_bytes: Some(size_bytes), .. }))
+                if missing == 0 =>
+            {
+                let size_bytes = size_bytes + wanted_bytes.saturating_sub(free_bytes);
+                HugeRemedy::Mount { dir: dir.clone(), size_bytes }
+            }
+            _ => HugeRemedy::Pool { pages: pool.pages + missing },
         }
     }
 
@@ -78,19 +197,19 @@ impl Choice {
     pub fn describe(&self, data: &Backing) -> String {
         let seal = if data.is_sealed() { "sealed" } else { "not sealed" };
         if data.is_huge() {
-            let size = data.page_bytes() >> 20;
+            let size = huge::page_size(data.page_bytes());
             return match &self.policy {
                 HugePolicy::Dir(dir) => format!(
-                    "memory: {size} MiB pages (hugetlbfs at {}), {seal}: the kernel cannot seal files there",
+                    "memory: {size} pages (hugetlbfs at {}), {seal}: the kernel cannot seal files there",
                     dir.display()
                 ),
-                _ => format!("memory: {size} MiB pages (memfd), {seal}"),
+                _ => format!("memory: {size} pages (memfd), {seal}"),
             };
         }
         if self.policy == HugePolicy::Never {
             return format!("memory: 4 KiB pages (--no-huge), {seal}; about 18 % slower");
         }
-        let total = self.advised_pages(backing::total_huge_pages(Path::new(SYSFS)));
+        let total = self.advised_pages(huge::pool(&self.sysfs, HUGE_PAGE_BYTES).pages);
         let found = match self.found_bytes >> 20 {
             0 => "no huge pages free".into(),
             some => format!("only {some} MiB of huge pages free"),
@@ -110,82 +229,48 @@ impl Choice {
     }
 }
 
+/// The page size for an amount (0 when nobody said): large pages for large amounts, and whatever has enough free.
+fn best_size(wanted: u64, free: Free) -> Option<u64> {
+    let huge = (HUGE_PAGE_BYTES, free.huge_bytes);
+    let giant = (GIANT_PAGE_BYTES, free.giant_bytes);
+    let order = if wanted >= GIANT_PAGE_BYTES { [giant, huge] } else { [huge, giant] };
+    let needed = wanted.max(WORTHWHILE_BYTES);
+    let enough = |&(size, free): &(u64, u64)| {
+        needed.checked_next_multiple_of(size).is_some_and(|needed| needed <= free)
+    };
+    order.into_iter().find(enough).map(|(size, _)| size)
+}
+
+/// The first node for which an amount was asked.
+fn first_socket(config: &EalConfig) -> Option<u32> {
+    let place = config.socket_mem_bytes.iter().position(|&bytes| bytes > 0)?;
+    u32::try_from(place).ok()
+}
+
+/// What a file in a directory is called; `None` when it is to lose its name at once.
+fn file_name(config: &EalConfig, of: &str) -> Option<FileName> {
+    let prefix = config.file_prefix.as_deref()?;
+    let name = format!("pmd-rs-{prefix}-{of}");
+    match config.huge_unlink {
+        HugeUnlink::Always => None,
+        HugeUnlink::Existing => Some(FileName { name, stays: false }),
+        HugeUnlink::Never => Some(FileName { name, stays: true }),
+    }
+}
+
 /// A directory for huge pages that will not do, and what would.
 pub(super) fn bad_huge_dir(dir: &Path, error: &std::io::Error) -> Error {
+    let mounts = huge::mounts();
+    let instead = match mounts.is_empty() {
+        true => "none is mounted; 'mount -t hugetlbfs none /mnt/huge' mounts one".into(),
+        false => format!("mounted are {mounts}"),
+    };
     Error::Configuration(format!(
         "option --huge-dir: cannot make a file in '{}' ({error}); \
-         give a mounted hugetlbfs that this user may write to, or leave the option out",
+         give a mounted hugetlbfs that this user may write to ({instead}), or leave the option out",
         dir.display()
     ))
 }
 
-/// The error that says how many pages are missing.
-pub(super) fn huge_pages_missing(choice: &Choice, wanted_bytes: u64) -> Error {
-    let (free_bytes, page_bytes) = (choice.free_bytes(), choice.page_bytes());
-    Error::HugePages { wanted_bytes, free_bytes, page_bytes }
-}
-
-fn free_bytes(policy: &HugePolicy) -> u64 {
-    match policy {
-        HugePolicy::Auto => backing::free_huge_bytes(Path::new(SYSFS)),
-        HugePolicy::Never => 0,
-        HugePolicy::Dir(dir) => backing::huge_dir_free_bytes(dir).unwrap_or(0),
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const MIB: u64 = 1 << 20;
-
-    fn auto(wanted: u64, free: u64) -> Choice {
-        Choice::decide(&HugePolicy::Auto, wanted, free)
-    }
-
-    #[test]
-    fn huge_pages_are_taken_when_enough_are_free() {
-        assert_eq!(auto(0, 63 * MIB).data, BackingKind::Plain);
-        assert_eq!(auto(0, 64 * MIB).data, BackingKind::HugeMemfd);
-        assert_eq!(auto(256 * MIB, 255 * MIB).data, BackingKind::Plain);
-        assert_eq!(auto(256 * MIB, 256 * MIB).data, BackingKind::HugeMemfd);
-    }
-
-    #[test]
-    fn the_advice_covers_the_request_and_what_others_use() {
-        let pages = |wanted, free, total| auto(wanted, free).advised_pages(total);
-        assert_eq!(pages(100_000 * MIB, 0, 0), 50_000);
-        assert_eq!(pages(100_000 * MIB, 100 * MIB, 50), 50_000);
-        assert_eq!(pages(100_000 * MIB, 100 * MIB, 60), 50_010, "10 are used by others");
-        assert_eq!(pages(0, 0, 0), 512);
-        assert_eq!(pages(3 * MIB, 0, 7), 7 + 32);
-    }
-
-    #[test]
-    fn metadata_gets_huge_pages_only_beside_the_data() {
-        assert_eq!(auto(256 * MIB, 260 * MIB).private, BackingKind::Plain);
-        assert_eq!(auto(256 * MIB, 288 * MIB).private, BackingKind::HugeMemfd);
-        assert_eq!(auto(0, 40 * MIB).private, BackingKind::Plain);
-    }
-
-    #[test]
-    fn the_policy_is_kept() {
-        let never = Choice::decide(&HugePolicy::Never, 0, 1 << 40);
-        assert_eq!((never.data.clone(), never.may_fall_back()), (BackingKind::Plain, false));
-        let dir = Choice::decide(&HugePolicy::Dir("/huge".into()), 0, 0);
-        assert_eq!(dir.data, BackingKind::HugeFile("/huge".into()));
-        assert!(!dir.may_fall_back());
-    }
-
-    #[test]
-    fn the_line_names_pages_cost_and_remedy() {
-        let plain = Backing::create(&BackingKind::Plain, 2 * MIB).unwrap();
-        let line = auto(0, 0).describe(&plain);
-        assert!(
-            line.starts_with("memory: 4 KiB pages (no huge pages free), sealed; about 18 % slower")
-        );
-        assert!(line.contains("'sysctl -w vm.nr_hugepages="), "{line}");
-        let line = auto(256 * MIB, 100 * MIB).describe(&plain);
-        assert!(line.contains("only 100 MiB of huge pages free"), "{line}");
-    }
-}
+mod tests;

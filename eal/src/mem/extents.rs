@@ -40,22 +40,26 @@ impl Extents {
         }
     }
 
-    /// How far the file must reach at least for `len` bytes with `align` to fit; `None` on overflow.
-    pub fn needed_end(&self, len: u64, align: u64) -> Option<u64> {
-        let tail = match self.free.last_key_value() {
-            Some((&start, &size)) if start + size == self.end => start,
-            _ => self.end,
-        };
+    /// How far the file must reach at least for `len` bytes with `align` to fit; `None` on overflow. What is free at the
+    /// end is part of it only when growth is `joined` to it.
+    pub fn needed_end(&self, len: u64, align: u64, joined: bool) -> Option<u64> {
+        let tail = self.end - if joined { self.tail_bytes() } else { 0 };
         align_up(tail, align.max(LINE_BYTES))?.checked_add(round_line(len)?)
     }
 
     /// Takes the lowest hole with room for `len` bytes at a multiple of `align` (a power of two).
     pub fn take(&mut self, len: u64, align: u64) -> Option<Taken> {
+        self.take_within(len, align, 0, self.end)
+    }
+
+    /// The same between the offsets `from` and `to`.
+    pub fn take_within(&mut self, len: u64, align: u64, from: u64, to: u64) -> Option<Taken> {
         let len = round_line(len)?;
         let align = align.max(LINE_BYTES);
         let (hole, size, offset) = self.free.iter().find_map(|(&hole, &size)| {
-            let offset = align_up(hole, align)?;
-            (offset.checked_add(len)? <= hole + size).then_some((hole, size, offset))
+            let offset = align_up(hole.max(from), align)?;
+            let end = to.min(hole + size);
+            (offset.checked_add(len)? <= end).then_some((hole, size, offset))
         })?;
         self.free.remove(&hole);
         if offset > hole {
@@ -82,6 +86,14 @@ impl Extents {
         }
         self.insert(offset, len);
         true
+    }
+
+    /// Free bytes at the end, which growth would lengthen.
+    pub fn tail_bytes(&self) -> u64 {
+        match self.free.last_key_value() {
+            Some((&start, &size)) if start + size == self.end => size,
+            _ => 0,
+        }
     }
 
     /// Bytes that are free.
@@ -149,9 +161,25 @@ mod tests {
         let mut extents = Extents::default();
         extents.grow(1024);
         extents.take(512, 64).unwrap();
-        assert_eq!(extents.needed_end(1024, 64), Some(512 + 1024));
-        assert_eq!(extents.needed_end(64, 2048), Some(2048 + 64));
-        assert_eq!(extents.needed_end(u64::MAX, 64), None);
+        assert_eq!(extents.needed_end(1024, 64, true), Some(512 + 1024));
+        assert_eq!(extents.needed_end(1024, 64, false), Some(1024 + 1024));
+        assert_eq!(extents.needed_end(64, 2048, true), Some(2048 + 64));
+        assert_eq!(extents.needed_end(u64::MAX, 64, true), None);
+        assert_eq!(extents.tail_bytes(), 512);
+    }
+
+    #[test]
+    fn a_part_of_the_file_can_be_named() {
+        let mut extents = Extents::default();
+        extents.grow(4096);
+        let taken = |taken: Option<Taken>| taken.map(|taken| taken.offset);
+        assert_eq!(taken(extents.take_within(512, 64, 1024, 2048)), Some(1024));
+        assert_eq!(taken(extents.take_within(512, 64, 1024, 2048)), Some(1536));
+        assert_eq!(taken(extents.take_within(64, 64, 1024, 2048)), None);
+        assert_eq!(taken(extents.take(1024, 64)), Some(0));
+        assert!(extents.give(1024, 512));
+        assert_eq!(taken(extents.take_within(512, 64, 2048, 4096)), Some(2048));
+        assert_eq!(extents.free_bytes(), 512 + 1536);
     }
 
     /// One step of the random test: take (length, alignment exponent) or give the n-th held extent.
@@ -168,7 +196,7 @@ mod tests {
                 if take {
                     let align = 1u64 << shift;
                     let taken = extents.take(len, align).or_else(|| {
-                        extents.grow(extents.needed_end(len, align)?);
+                        extents.grow(extents.needed_end(len, align, true)?);
                         extents.take(len, align)
                     });
                     let offset = taken.expect("grown to fit").offset;

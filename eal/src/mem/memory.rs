@@ -18,6 +18,7 @@ use super::choice::Choice;
 use super::extents::Extents;
 use super::header::Header;
 use super::local::LocalContext;
+use super::numa::{Nodes, Spans};
 use super::window::Window;
 use super::{Extent, FileKind};
 
@@ -58,6 +59,9 @@ pub(super) struct Parts {
     pub iova_base: u64,
     pub primary: bool,
     pub choice: Choice,
+    pub nodes: Nodes,
+    /// Most bytes of the data file on each node; 0 and missing ones are no limit.
+    pub socket_limits: Vec<u64>,
     /// Kept until the mapping has gone: a secondary's connection to its primary.
     pub _membership: Option<Box<dyn Any + Send + Sync>>,
 }
@@ -66,6 +70,8 @@ pub(super) struct Inner {
     pub(super) parts: ManuallyDrop<Parts>,
     pub(super) private_space: Mutex<Extents>,
     pub(super) data_space: Mutex<Extents>,
+    /// Which node each part of the data file belongs to. Locked after `data_space`.
+    pub(super) spans: Mutex<Spans>,
     pub(super) directory: Mutex<()>,
     checks: Mutex<Vec<Check>>,
     next_check: AtomicU64,
@@ -85,6 +91,7 @@ impl Memory {
             parts: ManuallyDrop::new(parts),
             private_space: Mutex::default(),
             data_space: Mutex::default(),
+            spans: Mutex::default(),
             directory: Mutex::new(()),
             checks: Mutex::default(),
             next_check: AtomicU64::new(0),

@@ -31,9 +31,13 @@ mod available;
 pub(crate) mod backing;
 mod choice;
 mod extents;
+mod growth;
 pub(crate) mod header;
+mod huge;
 mod local;
 mod memory;
+mod named;
+mod numa;
 mod space;
 mod startup;
 mod window;
@@ -44,6 +48,7 @@ use std::fmt;
 pub use allocation::Allocation;
 pub use local::LocalContext;
 pub use memory::{InUseCheck, Memory, WeakMemory};
+pub(crate) use numa::Nodes;
 pub(crate) use startup::Invitation;
 
 /// One of the two files of a window.

@@ -1,23 +1,17 @@
-//! Handing out memory: extents, zones, and committing more when it runs short.
+//! Handing out memory: extents and zones.
 
 #![allow(unsafe_code, reason = "clears memory before it is handed out again")]
 
 use std::sync::MutexGuard;
-use std::sync::atomic::Ordering;
 
 use nix::fcntl::{FallocateFlags, fallocate};
 
 use crate::error::Error;
 
-use super::available::warn_of_shortage;
-use super::backing::{Backing, BackingKind, HUGE_PAGE_BYTES, SMALL_PAGE_BYTES};
-use super::choice::huge_pages_missing;
-use super::extents::{Extents, align_up};
+use super::backing::SMALL_PAGE_BYTES;
+use super::extents::{Extents, Taken, align_up};
 use super::memory::{Memory, lock};
 use super::{Allocation, Extent, FileKind};
-
-/// Ordinary pages are mapped in steps of at least this many bytes; only touched pages cost memory.
-const STEP_BYTES: u64 = 32 << 20;
 
 impl Memory {
     /// Hands out `len` zero-filled bytes at a multiple of `align`, committing more memory when needed.
@@ -25,18 +19,38 @@ impl Memory {
     /// # Errors
     ///
     /// [`Error::PrimaryOnly`] in a secondary, [`Error::Extent`] for a length of 0 or an alignment that is no
-    /// power of two, [`Error::Reservation`] when the file is full, [`Error::HugePages`] when pages run out.
+    /// power of two, [`Error::Reservation`] when the file is full, [`Error::HugePages`] when pages run out,
+    /// [`Error::SocketLimit`] when more must not be added.
     pub fn alloc(&self, file: FileKind, len: u64, align: u64) -> Result<Allocation, Error> {
+        self.alloc_on(None, file, len, align)
+    }
+
+    /// As [`Memory::alloc`], from the memory of one node (socket) when one is named. The nodes share the data file; the private
+    /// file has none.
+    ///
+    /// # Errors
+    ///
+    /// Those of `alloc`, and [`Error::NoSocket`] for a node that the machine does not have.
+    pub fn alloc_on(
+        &self,
+        socket: Option<u32>,
+        file: FileKind,
+        len: u64,
+        align: u64,
+    ) -> Result<Allocation, Error> {
         self.primary_only()?;
         if len == 0 || !align.is_power_of_two() {
             return Err(Error::Extent { len, align });
         }
+        let node = self.inner.parts.nodes.choose(socket, len)?;
+        let socket = socket.filter(|_| file == FileKind::Data);
         let mut space = self.space(file);
-        let taken = match space.take(len, align) {
+        let taken = match self.take(&mut space, socket, len, align) {
             Some(taken) => taken,
             None => {
-                self.grow(&mut space, file, len, align)?;
-                space.take(len, align).ok_or_else(|| self.file_full(file, len))?
+                self.grow(&mut space, file, len, align, node)?;
+                let taken = self.take(&mut space, socket, len, align);
+                taken.ok_or_else(|| self.file_full(file, len))?
             }
         };
         if taken.used_bytes > 0 {
@@ -104,78 +118,17 @@ impl Memory {
         self.free(allocation);
     }
 
-    /// Decides for good which pages the data file has, before it is handed to another process.
-    pub(crate) fn settle(&self) -> Result<(), Error> {
-        let mut space = self.space(FileKind::Data);
-        if self.data_committed() == 0 {
-            self.grow(&mut space, FileKind::Data, 1, 1)?;
-        }
-        Ok(())
-    }
-
-    /// Makes at least the first `end` bytes of a file usable. Called with the file's space locked, or at start.
-    pub(super) fn commit(&self, file: FileKind, end: u64) -> Result<(), Error> {
-        let done = self.committed(file).load(Ordering::Relaxed);
-        if end <= done {
-            return Ok(());
-        }
-        self.map_or_fall_back(file, done, end)?;
-        self.committed(file).store(end, Ordering::Release);
-        if !self.backing(file).is_huge() {
-            warn_of_shortage(end - done);
-        }
-        if file == FileKind::Data {
-            self.header().generation.fetch_add(1, Ordering::AcqRel);
-        }
-        Ok(())
-    }
-
-    /// Adds what is committed to the free space. `skip` bytes at the start are taken for good.
-    pub(super) fn open_space(&self, file: FileKind, skip: u64) {
-        let mut space = self.space(file);
-        space.grow(self.committed(file).load(Ordering::Relaxed));
-        if skip > 0 {
-            let _ = space.take(skip, 1);
-        }
-    }
-
-    fn map_or_fall_back(&self, file: FileKind, done: u64, end: u64) -> Result<(), Error> {
-        let parts = &self.inner.parts;
-        let backing = self.backing(file);
-        let map = |backing: &Backing| {
-            parts.window.map(file, backing.fd(), done, end - done, backing.is_huge())
-        };
-        let Err(error) = map(backing) else { return Ok(()) };
-        let out_of_pages = backing.is_huge() && error.raw_os_error() == Some(libc::ENOMEM);
-        if !out_of_pages {
-            return Err(Error::Io { action: "map memory", source: error });
-        }
-        if done > 0 || !parts.choice.may_fall_back() {
-            return Err(huge_pages_missing(&parts.choice, end - done));
-        }
-        backing
-            .replace(&BackingKind::Plain, parts.window.len(file))
-            .map_err(Error::io("create a memory file"))?;
-        map(backing).map_err(Error::io("map memory"))?;
-        log::warn!(target: "eal", "memory: {} MiB of huge pages are not free; now {}",
-            (end - done) >> 20, self.describe());
-        Ok(())
-    }
-
-    fn grow(&self, space: &mut Extents, file: FileKind, len: u64, align: u64) -> Result<(), Error> {
-        let full = || self.file_full(file, len);
-        let reserved = self.inner.parts.window.len(file);
-        let needed = space.needed_end(len, align).ok_or_else(full)?;
-        let backing = self.backing(file);
-        let granule = backing.page_bytes().max(HUGE_PAGE_BYTES);
-        let step = if backing.is_huge() { granule } else { STEP_BYTES };
-        let end = align_up(needed.max(space.end() + step), granule).ok_or_else(full)?;
-        if needed > reserved {
-            return Err(full());
-        }
-        self.commit(file, end.min(reserved))?;
-        space.grow(self.committed(file).load(Ordering::Relaxed));
-        Ok(())
+    /// Takes bytes that are committed, on one node if one is named.
+    fn take(
+        &self,
+        space: &mut Extents,
+        socket: Option<u32>,
+        len: u64,
+        align: u64,
+    ) -> Option<Taken> {
+        let Some(node) = socket else { return space.take(len, align) };
+        let spans = lock(&self.inner.spans);
+        spans.of(node).find_map(|span| space.take_within(len, align, span.start, span.end))
     }
 
     /// Zeroes bytes that were handed out before.
@@ -214,12 +167,12 @@ impl Memory {
         if self.is_primary() { Ok(()) } else { Err(Error::PrimaryOnly) }
     }
 
-    fn file_full(&self, file: FileKind, wanted_bytes: u64) -> Error {
+    pub(super) fn file_full(&self, file: FileKind, wanted_bytes: u64) -> Error {
         let reserved_bytes = self.inner.parts.window.len(file);
         Error::Reservation { file, wanted_bytes, reserved_bytes }
     }
 
-    fn space(&self, file: FileKind) -> MutexGuard<'_, Extents> {
+    pub(super) fn space(&self, file: FileKind) -> MutexGuard<'_, Extents> {
         lock(match file {
             FileKind::Private => &self.inner.private_space,
             FileKind::Data => &self.inner.data_space,

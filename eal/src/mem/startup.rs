@@ -13,11 +13,12 @@ use crate::gate::FenceMode;
 use crate::process::{OwnerId, ProcessTable};
 
 use super::FileKind;
-use super::backing::{Backing, BackingKind, HUGE_PAGE_BYTES};
+use super::backing::{Backing, BackingKind};
 use super::choice::{Choice, bad_huge_dir};
-use super::extents::align_up;
 use super::header::{HEADER_BYTES, Header, same};
+use super::huge::HUGE_PAGE_BYTES;
 use super::memory::{Memory, Parts};
+use super::numa::{Nodes, Part};
 use super::window::Window;
 
 /// Smallest reservations that are tried when the address-space limit refuses larger ones.
@@ -34,14 +35,16 @@ pub(crate) struct Invitation {
 
 impl Memory {
     /// Makes the memory of a primary.
-    pub(crate) fn create(config: &EalConfig) -> Result<Self, Error> {
-        let choice = Choice::now(&config.huge, config.memory_bytes);
+    pub(crate) fn create(config: &EalConfig, nodes: &Nodes) -> Result<Self, Error> {
+        let mut choice = Choice::now(config)?;
         let page_bytes = choice.page_bytes();
+        let plan = nodes.plan(config, page_bytes.max(HUGE_PAGE_BYTES))?;
+        choice.check_nodes(nodes, &plan)?;
         let window = reserve(config, page_bytes)?;
         let (private_len, data_len) = (window.len(FileKind::Private), window.len(FileKind::Data));
         let create = |kind: &BackingKind, len| {
             Backing::create(kind, len).map_err(|error| match kind {
-                BackingKind::HugeFile(dir) => bad_huge_dir(dir, &error),
+                BackingKind::HugeFile { dir, .. } => bad_huge_dir(dir, &error),
                 _ => Error::Io { action: "create a memory file", source: error },
             })
         };
@@ -58,9 +61,11 @@ impl Memory {
             iova_base: config.iova_base,
             primary: true,
             choice,
+            nodes: nodes.clone(),
+            socket_limits: config.socket_limit_bytes.clone(),
             _membership: None,
         });
-        memory.start(config, page_bytes)?;
+        memory.start(config.iova_base, &plan)?;
         Ok(memory)
     }
 
@@ -100,21 +105,26 @@ impl Memory {
             iova_base,
             primary: false,
             choice,
+            nodes: Nodes::unknown(),
+            socket_limits: Vec::new(),
             _membership: Some(membership),
         }))
     }
 
-    fn start(&self, config: &EalConfig, page_bytes: u64) -> Result<(), Error> {
+    fn start(&self, iova_base: u64, plan: &[Part]) -> Result<(), Error> {
         let header = self.header();
         let [(_, private_page_bytes), _] = self.files();
         let lens = (self.reserved(FileKind::Private), self.reserved(FileKind::Data));
         header.processes.open();
         header.private_committed.store(first_private_bytes(private_page_bytes), Ordering::Relaxed);
         self.open_space(FileKind::Private, HEADER_BYTES);
-        let floor = align_up(config.memory_bytes, page_bytes.max(HUGE_PAGE_BYTES));
-        self.commit(FileKind::Data, floor.unwrap_or(u64::MAX).min(lens.1))?;
+        let mut end: u64 = 0;
+        for part in plan {
+            end = end.saturating_add(part.bytes).min(lens.1);
+            self.commit(FileKind::Data, end, part.node)?;
+        }
         self.open_space(FileKind::Data, 0);
-        header.publish(nonce(), self.fences(), config.iova_base, lens);
+        header.publish(nonce(), self.fences(), iova_base, lens);
         Ok(())
     }
 }
@@ -148,14 +158,17 @@ fn reserve(config: &EalConfig, page_bytes: u64) -> Result<Window, Error> {
     let align = page_bytes.max(HUGE_PAGE_BYTES);
     let round = |bytes: u64| bytes.max(1).checked_next_multiple_of(align).unwrap_or(bytes);
     let mut private = round(config.private_reserve_bytes.max(HEADER_BYTES));
-    let mut data = round(config.data_reserve_bytes.max(config.memory_bytes));
+    // Parts of several nodes are rounded up each.
+    let parts = config.socket_mem_bytes.len() as u64;
+    let floor = config.floor_bytes() + parts * align;
+    let mut data = round(config.data_reserve_bytes.max(floor));
     loop {
         let error = match Window::reserve(private, data, align) {
             Ok(window) => return Ok(window),
             Err(error) => error,
         };
         let smaller = (round(private / 2), round(data / 2));
-        if smaller.0 < SMALLEST.0 || smaller.1 < SMALLEST.1.max(config.memory_bytes) {
+        if smaller.0 < SMALLEST.0 || smaller.1 < SMALLEST.1.max(floor) {
             return Err(error);
         }
         (private, data) = smaller;

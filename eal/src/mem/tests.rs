@@ -5,6 +5,7 @@
 use super::*;
 use crate::config::{EalConfig, HugePolicy};
 use crate::error::Error;
+use crate::topology::Topology;
 
 const MIB: u64 = 1 << 20;
 
@@ -15,7 +16,13 @@ fn memory() -> Memory {
         data_reserve_bytes: 128 * MIB,
         ..EalConfig::default()
     };
-    Memory::create(&config).unwrap()
+    create(&config).unwrap()
+}
+
+fn create(config: &EalConfig) -> Result<Memory, Error> {
+    let topology = Topology::read(&config.sysfs);
+    let lcores = topology.nodes();
+    Memory::create(config, &Nodes::new(topology, 0, lcores.into_iter()))
 }
 
 /// The bytes of an extent, copied out.
@@ -177,7 +184,76 @@ fn a_floor_is_committed_at_the_start() {
         data_reserve_bytes: 8 * MIB,
         ..EalConfig::default()
     };
-    let memory = Memory::create(&config).unwrap();
+    let memory = create(&config).unwrap();
     assert_eq!(memory.data_committed(), 52 * MIB);
     assert!(memory.describe().contains("--no-huge"), "{}", memory.describe());
+}
+
+/// A memory on a machine with two nodes, as a tree tells it.
+fn on_two_nodes(mem: &[u64], limit: &[u64]) -> Result<Memory, Error> {
+    let tree = crate::topology::fake_tree(2);
+    let bytes = |figures: &[u64]| figures.iter().map(|figure| figure * MIB).collect();
+    create(&EalConfig {
+        huge: HugePolicy::Never,
+        sysfs: tree.path().into(),
+        socket_mem_bytes: bytes(mem),
+        socket_limit_bytes: bytes(limit),
+        private_reserve_bytes: 64 * MIB,
+        data_reserve_bytes: 512 * MIB,
+        ..EalConfig::default()
+    })
+}
+
+#[test]
+fn each_node_has_its_part_of_one_region() {
+    let memory = on_two_nodes(&[64, 32], &[]).unwrap();
+    assert_eq!(memory.data_committed(), 96 * MIB);
+    let alloc = |socket, mebibytes| {
+        memory.alloc_on(socket, FileKind::Data, mebibytes * MIB, 64).unwrap().extent().offset / MIB
+    };
+    assert_eq!((alloc(Some(1), 8), alloc(Some(0), 8), alloc(Some(1), 8)), (64, 0, 72));
+    assert_eq!(alloc(None, 8), 8, "any place will do");
+    assert_eq!(alloc(Some(1), 16), 80);
+    assert_eq!(alloc(Some(1), 4), 96, "node 1 is full: it gets more at the end");
+    assert_eq!(memory.data_committed(), 128 * MIB);
+    assert_eq!(alloc(Some(0), 60), 128, "and node 0 after it, not in what node 1 has left");
+    assert_eq!(alloc(Some(1), 28), 100);
+}
+
+#[test]
+fn a_node_grows_up_to_its_limit() {
+    let memory = on_two_nodes(&[16], &[64, 48]).unwrap();
+    let alloc =
+        |socket, mebibytes| memory.alloc_on(Some(socket), FileKind::Data, mebibytes * MIB, 64);
+    let first = alloc(0, 60).unwrap();
+    let error = alloc(0, 8).unwrap_err();
+    assert!(matches!(error, Error::SocketLimit { socket: 0, .. }), "{error}");
+    assert!(error.to_string().contains("--socket-limit allows 64 MiB"), "{error}");
+    alloc(1, 48).unwrap();
+    assert!(alloc(1, 1).is_err());
+    assert_eq!(memory.data_committed(), (60 + 48) * MIB);
+    assert!(memory.room_bytes() <= 4 * MIB, "{}", memory.room_bytes());
+    memory.free(first);
+    alloc(0, 40).unwrap();
+}
+
+#[test]
+fn a_node_that_is_not_there_is_refused() {
+    let memory = on_two_nodes(&[], &[]).unwrap();
+    let error = memory.alloc_on(Some(2), FileKind::Data, MIB, 64).unwrap_err();
+    assert!(error.to_string().contains("only socket 0, 1"), "{error}");
+    memory.alloc_on(Some(1), FileKind::Private, 4096, 64).unwrap();
+    let error = on_two_nodes(&[16, 16, 16], &[]).unwrap_err();
+    assert!(matches!(error, Error::NoSocket { socket: 2, .. }), "{error}");
+}
+
+#[test]
+fn room_is_what_one_more_allocation_can_have() {
+    let memory = memory();
+    let room = memory.room_bytes();
+    assert_eq!(room, 128 * MIB, "all of the reservation");
+    memory.alloc(FileKind::Data, 50 * MIB, 64).unwrap();
+    assert_eq!(memory.room_bytes(), 78 * MIB);
+    memory.alloc(FileKind::Data, memory.room_bytes(), 64).unwrap();
+    assert_eq!(memory.room_bytes(), 0);
 }
