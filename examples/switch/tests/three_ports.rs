@@ -1,4 +1,5 @@
 //! The switch floods what it does not know and sends what it has learned to one port only, and loses nothing.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::time::{Duration, Instant};
 
