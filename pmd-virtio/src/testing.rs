@@ -7,7 +7,8 @@ use std::ptr::NonNull;
 
 use eal::Memory;
 use pmd_core::Error;
-use virtio::layout::{DESC_NEXT, Descriptor, RingLayout, UsedElement};
+use virtio::layout::{DESC_INDIRECT, DESC_NEXT, Descriptor, RingLayout, UsedElement};
+use virtio::net_header::HEADER_BYTES;
 use virtio::ring::RingPtrs;
 
 use crate::queue::VirtQueue;
@@ -53,13 +54,20 @@ impl MockDevice {
         Some(head)
     }
 
-    /// The descriptors of the chain at `head`.
+    /// The buffers of the packet at `head`: the chain in the ring, or the table that its one descriptor refers to.
     pub fn chain(&self, head: u16) -> Vec<Descriptor> {
-        let mut chain = vec![self.rings.descriptor(head)];
-        while let Some(last) = chain.last().filter(|d| d.flags & DESC_NEXT != 0) {
-            chain.push(self.rings.descriptor(last.next));
+        let first = self.rings.descriptor(head);
+        if first.flags & DESC_INDIRECT != 0 {
+            return follow(self.table(first.addr, 0), |at| self.table(first.addr, at));
         }
-        chain
+        follow(first, |at| self.rings.descriptor(at))
+    }
+
+    /// Entry `at` of the table at `iova` (virtio 1.2, 2.7.5.3).
+    fn table(&self, iova: u64, at: u16) -> Descriptor {
+        let place = host(&self.memory, iova).cast::<Descriptor>().as_ptr().wrapping_add(at.into());
+        // SAFETY: tests follow tables that the driver wrote.
+        unsafe { place.read_volatile() }
     }
 
     /// Bytes at an IOVA.
@@ -85,40 +93,75 @@ impl MockDevice {
         self.rings.publish_used(self.used);
     }
 
+    /// Completes the next `count` buffers, of which the last is `id`, by one used element, as a device that uses buffers in
+    /// order may (virtio 1.2, 2.7.9). Only the last one's length is told.
+    pub fn complete_batch(&mut self, id: u32, len: u32, count: u16) {
+        self.rings.set_used_element(self.used, UsedElement { id, len });
+        self.used = self.used.wrapping_add(count);
+        self.rings.publish_used(self.used);
+    }
+
     /// The bytes of the next packet that the driver sends, header included, completed at once.
     pub fn receive(&mut self) -> Option<Vec<u8>> {
         let head = self.take()?;
-        let bytes =
-            self.chain(head).iter().flat_map(|d| self.read(d.addr, d.len as usize)).collect();
+        let bytes = self.gather(head);
         self.complete(head.into(), 0);
         Some(bytes)
     }
 
+    /// The bytes of the packet at `head`.
+    pub fn gather(&self, head: u16) -> Vec<u8> {
+        self.chain(head).iter().flat_map(|d| self.read(d.addr, d.len as usize)).collect()
+    }
+
     /// Fills as many of the driver's buffers as `packet` takes, with a header. `false` when there are not enough.
     pub fn send(&mut self, packet: &[u8]) -> bool {
-        let Some(head) = self.take() else { return false };
-        let mut heads = vec![head];
-        let room = |d: &Self, heads: &[u16]| -> usize {
-            heads.iter().map(|&h| d.rings.descriptor(h).len as usize).sum()
-        };
-        while room(self, &heads) < packet.len() + 12 {
-            let Some(head) = self.take() else { return false };
+        let Some(filled) = self.fill(packet) else { return false };
+        filled.iter().for_each(|&(head, len)| self.complete(head.into(), len));
+        true
+    }
+
+    /// As [`MockDevice::send`], with one used element for all buffers of the packet.
+    pub fn send_as_batch(&mut self, packet: &[u8]) -> bool {
+        let Some(filled) = self.fill(packet) else { return false };
+        if let Some(&(last, len)) = filled.last() {
+            // Tests use fewer buffers than 65,536.
+            self.complete_batch(last.into(), len, filled.len() as u16);
+        }
+        true
+    }
+
+    /// Fills buffers and says which, with how many bytes.
+    fn fill(&mut self, packet: &[u8]) -> Option<Vec<(u16, u32)>> {
+        let (mut heads, mut room) = (Vec::new(), 0);
+        while room < packet.len() + HEADER_BYTES {
+            let head = self.take()?;
+            room += self.rings.descriptor(head).len as usize;
             heads.push(head);
         }
-        let mut bytes = vec![0; 12];
+        let mut bytes = vec![0; HEADER_BYTES];
         // Tests use fewer buffers than 65,536.
         bytes[10..].copy_from_slice(&(heads.len() as u16).to_le_bytes());
         bytes.extend_from_slice(packet);
         let mut rest = bytes.as_slice();
-        for head in heads {
+        let fill = |head: u16| {
             let descriptor = self.rings.descriptor(head);
             let (now, later) = rest.split_at(rest.len().min(descriptor.len as usize));
             self.write(descriptor.addr, now);
-            self.complete(head.into(), now.len() as u32);
             rest = later;
-        }
-        true
+            (head, now.len() as u32)
+        };
+        Some(heads.into_iter().map(fill).collect())
     }
+}
+
+/// A chain of descriptors that begins with `first`.
+fn follow(first: Descriptor, at: impl Fn(u16) -> Descriptor) -> Vec<Descriptor> {
+    let mut chain = vec![first];
+    while let Some(last) = chain.last().filter(|d| d.flags & DESC_NEXT != 0) {
+        chain.push(at(last.next));
+    }
+    chain
 }
 
 fn host(memory: &Memory, iova: u64) -> NonNull<u8> {

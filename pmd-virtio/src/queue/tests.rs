@@ -1,3 +1,8 @@
+mod counters;
+mod in_order;
+mod payload;
+mod places;
+
 use eal::{Eal, EalConfig};
 use pmd_core::{Burst, RxBurst, TxBurst};
 use proptest::prelude::*;
@@ -372,9 +377,11 @@ fn a_rebuild_of_a_sender_sends_nothing_twice() {
 proptest! {
     #[test]
     fn any_used_ring_keeps_the_pool_exact(elements in prop::collection::vec((0u32..20, any::<u32>()), 0..24), index in any::<u16>()) {
-        for direction in [Direction::Rx, Direction::Tx] {
+        let orders = [MERGE, MERGE.union(Features::IN_ORDER)];
+        let directions = [Direction::Rx, Direction::Tx];
+        for (direction, features) in directions.into_iter().flat_map(|d| orders.map(|f| (d, f))) {
             let bed = bed(64, 512);
-            let (queue, device) = bed.queue(direction, 16, MERGE);
+            let (queue, device) = bed.queue(direction, 16, features);
             let mut burst = Burst::new(64);
             let mut tx = (direction == Direction::Tx).then(|| queue.claim_tx("t").unwrap());
             if let Some(tx) = &mut tx {

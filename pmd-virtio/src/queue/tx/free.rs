@@ -25,6 +25,15 @@ impl FreeIds {
         (self.first, self.end, self.reserved) = (0, 0, reserved.into());
     }
 
+    /// For a ring that is used in order: the `count` ids from `from` on are free.
+    pub fn restart(&mut self, from: u16, count: u16, reserved: u16) {
+        let mask = self.mask as u16;
+        for (id, k) in self.ids.iter_mut().zip(0..) {
+            *id = from.wrapping_add(k) & mask;
+        }
+        (self.first, self.end, self.reserved) = (0, count.into(), reserved.into());
+    }
+
     #[inline(always)]
     fn len(&self) -> u32 {
         self.end.wrapping_sub(self.first)
@@ -129,6 +138,16 @@ mod tests {
         assert_eq!(free.available(), 5);
         (0..5).for_each(|_| _ = free.pop());
         assert_eq!((free.available(), free.next(), free.oldest_used()), (0, 5, 0));
+    }
+
+    #[test]
+    fn a_ring_in_order_goes_on_where_it_was_even_when_full() {
+        let mut free = FreeIds::new(8);
+        free.restart(6, 3, 0);
+        assert_eq!([free.pop(), free.pop(), free.pop()], [6, 7, 0]);
+        assert_eq!((free.available(), free.next(), free.oldest_used()), (0, 1, 1));
+        (1..4).for_each(|id| free.push(id));
+        assert_eq!((free.next(), free.oldest_used()), (1, 4));
     }
 
     #[test]

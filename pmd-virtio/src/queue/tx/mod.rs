@@ -110,18 +110,22 @@ impl State {
         self.used = progress.used.load(Ordering::Acquire);
         let posted = progress.posted();
         self.avail = posted.heads;
-        self.free.clear(shared.reserved(config.descriptors));
         self.links.clear();
-        self.take_stock(shared, posted.next_id);
+        self.take_stock(shared, posted.next_id, shared.reserved(config.descriptors));
     }
 
     /// Finds out of the table what is free and what belongs together. In order, `from` is the next descriptor: all free ones
     /// follow, then the oldest posted chain.
-    fn take_stock(&mut self, shared: &QueueShared, from: u16) {
+    fn take_stock(&mut self, shared: &QueueShared, from: u16, reserved: u16) {
         let (size, mask) = (shared.rings.size(), shared.rings.mask());
         let ring_order = (0..size).map(|k| from.wrapping_add(k) & mask);
-        for id in ring_order.clone().filter(|&id| shared.table.get(id) == Slot::Free) {
-            self.free.push(id);
+        let free = ring_order.clone().filter(|&id| shared.table.get(id) == Slot::Free);
+        if self.in_order {
+            // A ring has at most 32768 entries.
+            self.free.restart(from, free.count() as u16, reserved);
+        } else {
+            self.free.clear(reserved);
+            free.for_each(|id| self.free.push(id));
         }
         for id in ring_order.rev() {
             if let Slot::Part { head } = shared.table.get(id) {
