@@ -48,7 +48,7 @@ impl Testpmd {
             Maker::Dpdk => Command::new(dpdk::PROGRAM),
         };
         command.args(arguments(line, maker, &dpdk::cpu_list())?);
-        command.current_dir(folder).env("RUNTIME_DIRECTORY", folder);
+        command.current_dir(folder).env("RUNTIME_DIRECTORY", folder).env("TESTPMD_HISTORY", "");
         let process = Process::start_on_terminal(name, &mut command)?;
         let answer = String::new();
         let mut testpmd = Self { name: name.into(), maker, process, queued: None, answer };

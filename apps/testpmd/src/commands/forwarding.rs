@@ -43,11 +43,7 @@ pub const COMMANDS: &[Command] = &[
 fn set_forward(app: &mut App, args: &Args<'_>) {
     let (name, retry) = (args.text("mode"), args.has("retry"));
     let Some(mode) = Mode::from_name(name) else {
-        warn_user!(
-            app.out,
-            "{name} packet forwarding is not supported: set fwd {}",
-            Mode::names()
-        );
+        warn_user!(app.out, "{name} packet forwarding is not supported: set fwd {}", Mode::names());
         return;
     };
     app.config.mode = mode;

@@ -11,7 +11,15 @@ const SECTIONS: &[(Section, &str, &str, &str)] = &[
     (Section::Display, "display", "Displaying port, stats and config information.", "Display"),
     (Section::Config, "config", "Configuration information.", "Configuration"),
     (Section::Ports, "ports", "Configuring ports.", "Port Operations"),
+    (Section::Filters, "filters", "Filters configuration help.", "filters"),
+    (
+        Section::TrafficManagement,
+        "traffic_management",
+        "Traffic Management commands.",
+        "Traffic Management",
+    ),
     (Section::Devices, "devices", "Device related commands.", "Device Operations"),
+    (Section::Drivers, "drivers", "Driver specific commands.", "Driver specific"),
 ];
 
 /// The list of sections.
@@ -28,14 +36,21 @@ pub fn overview() -> String {
 pub fn section(name: &str) -> String {
     let mut text = String::new();
     for (section, own_name, _, heading) in SECTIONS {
-        let commands = all().filter(|command| command.section == *section);
         if name == *own_name || name == "all" {
             let rule = "-".repeat(heading.len() + 1);
             let _ = writeln!(text, "\n{heading}:\n{rule}\n");
-            commands.for_each(|command| describe(&mut text, command));
+            describe_section(&mut text, *section);
         }
     }
     text
+}
+
+fn describe_section(text: &mut String, section: Section) {
+    let mut commands = all().filter(|command| command.section == section).peekable();
+    if commands.peek().is_none() {
+        text.push_str("None of these is supported yet.\n\n");
+    }
+    commands.for_each(|command| describe(text, command));
 }
 
 /// The commands that begin with the words of `beginning`.
@@ -71,4 +86,34 @@ pub fn shown_step(step: Step) -> String {
         _ => format!("({})", step.name),
     };
     if step.optional { format!("[{text}]") } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_is_in_the_help() {
+        let text = section("all");
+        for command in all() {
+            assert!(text.contains(&format!("\n{}\n    ", shown(command))), "{}", command.syntax);
+        }
+        for (_, name, _, heading) in SECTIONS {
+            assert!(overview().contains(&format!("    help {name} ")), "{name}");
+            assert!(section(name).starts_with(&format!("\n{heading}:\n-")), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_shape() {
+        let expected = "
+set burst (count)
+    Set the number of packets per burst, 512 at most.
+
+";
+        assert_eq!(commands("set burst"), expected);
+        assert!(commands("show port").contains("\nshow port stats (port_id|all) [json]\n"));
+        let fwd = "set fwd (io|mac|";
+        assert!(commands("set fwd").contains(fwd), "{}", commands("set fwd"));
+    }
 }

@@ -76,8 +76,14 @@ pub enum Section {
     Config,
     /// Ports and their queues.
     Ports,
+    /// Which packets go where.
+    Filters,
+    /// How much of what goes when.
+    TrafficManagement,
     /// Devices and their attachment.
     Devices,
+    /// What single drivers add.
+    Drivers,
 }
 
 /// The commands of each file, in the order of the help.

@@ -12,7 +12,7 @@ pub const COMMANDS: &[Command] = &[
         run: |app, _| app.out.say(format_args!("{}", help::overview())),
     },
     Command {
-        syntax: "help <section:control|display|config|ports|devices|all>",
+        syntax: "help <section:control|display|config|ports|filters|traffic_management|devices|drivers|all>",
         help: "Show the commands of a section, or of all.",
         section: Section::Control,
         run: |app, args| app.out.say(format_args!("{}", help::section(args.text("section")))),
