@@ -8,92 +8,39 @@
 //! ([`Device::close_rings`]), the state changes, and [`Device::settle`] decides anew for each of them whether it runs.
 //!
 //! ```text
-//! ring runs = started (kick came) and enabled and size and addresses known and translated
-//!             and driver ready (DRIVER_OK, if STATUS was negotiated) and not broken
-//! gate open = ring runs and the owner lets packets pass
-//! up        = both rings of the first pair run
+//! ring is there = started (kick came) and size and addresses known and translated
+//!                 and driver ready (DRIVER_OK, if STATUS was negotiated) and not broken
+//! ring runs     = it is there and enabled
+//! ring discards = it is there and not enabled, and the guest sends on it
+//! gate open     = ring runs or discards, and the owner lets packets pass
+//! up            = both rings of the first pair have begun to run, and are still there
 //! ```
 
 use std::fmt::Display;
-use std::slice;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::Ordering;
 
-use eal::gate::FenceMode;
 use log::Level;
 use virtio::Features;
 use virtio::vhost_user::ProtocolFeatures;
 
-use crate::config::{DeviceConfig, LOG_TARGET, PROTOCOL_FEATURES};
-use crate::events::{DeviceEvent, EventSink};
+use crate::config::PROTOCOL_FEATURES;
+use crate::events::DeviceEvent;
 use crate::guest_memory::GuestMemory;
-use crate::vring::{ClosedVring, VringConfig, VringShared};
+use crate::vring::ClosedVring;
 
 mod chatter;
 mod ring;
+mod settle;
+mod slot;
 
-use chatter::{Chatter, Line};
-pub(crate) use ring::{Ring, is_aligned, translate};
+pub(crate) use ring::{Ring, Service, is_aligned, translate};
+pub(crate) use slot::Slot;
 
 /// Device status bit: negotiation of features is complete (virtio 1.2, 2.1).
 pub(crate) const STATUS_FEATURES_OK: u8 = 8;
 /// Device status bit: the driver is ready (virtio 1.2, 2.1).
 const STATUS_DRIVER_OK: u8 = 4;
-
-/// What stays when front-ends come and go.
-pub(crate) struct Slot {
-    pub(crate) config: DeviceConfig,
-    pub(crate) vrings: Box<[Arc<VringShared>]>,
-    pub(crate) sink: Box<dyn EventSink>,
-    /// The owner lets packets pass.
-    pub(crate) active: AtomicBool,
-    /// Packets can pass, as far as the front-end is concerned.
-    pub(crate) up: AtomicBool,
-    pub(crate) connected: AtomicBool,
-    /// Negotiated virtio features, 0 while there are none.
-    pub(crate) features: AtomicU64,
-    /// The guest's MTU, 0 while it was not told.
-    pub(crate) mtu: AtomicU16,
-    chatter: Chatter,
-}
-
-impl Slot {
-    /// Logs what a front-end brought about; however many come and whatever they do, they cannot fill the log.
-    pub(crate) fn log(&self, level: Level, what: impl Display) {
-        let level = match self.chatter.admit(Instant::now()) {
-            Line::Free => level,
-            Line::Last => {
-                let path = self.config.path.display();
-                log::log!(target: LOG_TARGET, level, "({path}) {what} (further messages of this minute are logged at debug level)");
-                return;
-            }
-            Line::Beyond => Level::Debug,
-        };
-        let path = self.config.path.display();
-        log::log!(target: LOG_TARGET, level, "({path}) {what}");
-    }
-
-    /// A slot without front-end, all gates closed.
-    pub(crate) fn new(
-        config: DeviceConfig,
-        fences: FenceMode,
-        sink: Box<dyn EventSink>,
-    ) -> Arc<Self> {
-        let ring = |index| VringShared::new(index, fences);
-        Arc::new(Self {
-            vrings: (0..config.queue_pairs * 2).map(ring).collect(),
-            config,
-            sink,
-            active: AtomicBool::new(false),
-            up: AtomicBool::new(false),
-            connected: AtomicBool::new(false),
-            features: AtomicU64::new(0),
-            mtu: AtomicU16::new(0),
-            chatter: Chatter::default(),
-        })
-    }
-}
 
 /// Which rings a message may change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -243,88 +190,7 @@ impl Device {
     }
 
     pub(crate) fn any_ring_runs(&self) -> bool {
-        self.rings.iter().any(|ring| ring.running)
-    }
-
-    /// Closes the gates of `affected` rings and notes how far their pollers came and which rings broke. Waits at most
-    /// `patience` for all together.
-    pub(crate) fn close_rings<'s>(
-        &mut self,
-        slot: &'s Slot,
-        affected: Affected,
-        patience: Duration,
-    ) -> Result<Closed<'s>, Stuck> {
-        let (first, vrings) = match affected {
-            Affected::None => (0, &[][..]),
-            Affected::One(ring) => (ring, slot.vrings.get(ring).map_or(&[][..], slice::from_ref)),
-            Affected::All => (0, &slot.vrings[..]),
-        };
-        let closed = VringShared::close_all(vrings, patience)
-            .map_err(|(place, _)| Stuck { ring: first + place })?;
-        for (state, vring) in self.rings.iter_mut().skip(first).zip(vrings) {
-            state.note_progress(vring);
-        }
-        // Before a message can start a broken ring again.
-        self.report_broken();
-        Ok((first..).zip(closed).collect())
-    }
-
-    /// Decides for each closed ring whether it runs, and opens its gate if it does. Then sees whether the link changed.
-    pub(crate) fn settle(&mut self, closed: Closed<'_>) {
-        let was_up = self.slot.up.load(Ordering::Relaxed);
-        let active = self.slot.active.load(Ordering::Acquire);
-        for (index, mut guard) in closed {
-            let mut plan = self.rings.get(index).and_then(|ring| self.plan(ring));
-            if let Some(config) = &mut plan {
-                self.reconcile(index, config);
-            }
-            let running = plan.is_some();
-            guard.configure(plan);
-            if active {
-                guard.open();
-            }
-            self.note_running(index, running);
-        }
-        let up = self.rings.len() >= 2 && self.rings.iter().take(2).all(|ring| ring.running);
-        if up != was_up {
-            self.slot.up.store(up, Ordering::Release);
-            self.slot.sink.send(if up { DeviceEvent::Up } else { DeviceEvent::Down });
-        }
-    }
-
-    /// Where a ring that has just been started goes on. Every chain is completed in the order it was taken, so the driver's
-    /// `used.idx` is the place; a front-end that lost an earlier back-end may not know it and say otherwise.
-    fn reconcile(&mut self, index: usize, config: &mut VringConfig) {
-        let Some(ring) = self.rings.get_mut(index) else { return };
-        let used = config.rings.used_index();
-        if std::mem::take(&mut ring.fresh) && used != config.base {
-            let base = std::mem::replace(&mut ring.base, used);
-            config.base = used;
-            self.complain(&format_args!(
-                "ring {index} goes on at {used}, where it was left, not at {base}"
-            ));
-        }
-    }
-
-    fn note_running(&mut self, index: usize, running: bool) {
-        let Some(ring) = self.rings.get_mut(index) else { return };
-        // Whom the clock woke may have been another one.
-        ring.told_base = None;
-        if ring.running != running {
-            ring.running = running;
-            self.slot.sink.send(DeviceEvent::Ring { index, running });
-        }
-    }
-
-    /// The configuration with which `ring` runs, if it can.
-    fn plan(&self, ring: &Ring) -> Option<VringConfig> {
-        let features = self.features?;
-        let driver_ready = !self.protocol.contains(ProtocolFeatures::STATUS)
-            || self.status & STATUS_DRIVER_OK != 0;
-        if !driver_ready {
-            return None;
-        }
-        ring.plan(self.memory.as_ref()?, features)
+        self.rings.iter().any(Ring::runs)
     }
 
     /// What the clock asks for: wakes drivers that a poller may have left asleep, and reports broken rings. No gate of the
@@ -342,33 +208,6 @@ impl Device {
         for call in self.rings.iter().filter_map(|ring| ring.call.as_ref()) {
             eal::eventfd::relieve(call);
         }
-    }
-
-    /// Reports rings that their pollers took out of service since the last call.
-    fn report_broken(&mut self) {
-        for (index, (ring, vring)) in self.rings.iter_mut().zip(&self.slot.vrings).enumerate() {
-            if let Some(reason) = vring.broken().filter(|_| !ring.told_broken) {
-                ring.tell_broken();
-                let text = reason.text();
-                let text = format_args!("ring {index} is out of service: {text}");
-                self.slot.log(Level::Warn, text);
-                self.slot.sink.send(DeviceEvent::RingBroken { index, reason });
-            }
-        }
-    }
-
-    /// Forgets everything that the front-end had set; the gates of all rings are closed.
-    pub(crate) fn finish(&mut self, closed: Closed<'_>) {
-        self.rings
-            .iter_mut()
-            .for_each(|ring| *ring = Ring { running: ring.running, ..Ring::default() });
-        self.settle(closed);
-        self.set_memory(None);
-        self.features = None;
-        self.slot.features.store(0, Ordering::Relaxed);
-        self.slot.mtu.store(0, Ordering::Relaxed);
-        self.slot.connected.store(false, Ordering::Relaxed);
-        self.slot.sink.send(DeviceEvent::Disconnected);
     }
 }
 

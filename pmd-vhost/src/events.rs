@@ -11,9 +11,10 @@ pub enum DeviceEvent {
     Connected,
     /// The first queue pair runs and the driver is ready: packets can pass.
     Up,
-    /// Packets cannot pass any more; the memory of the front-end is not reached from now on.
+    /// A ring of the first queue pair was stopped, or the front-end is going: packets cannot pass any more. Disabling a ring
+    /// alone does not bring the device down.
     Down,
-    /// A ring began (`true`) or ceased to run.
+    /// A ring began (`true`) or ceased to run: it was started and enabled, or stopped, disabled or broken.
     Ring {
         /// Ring index: even ones are what the guest receives from, odd ones what it sends to.
         index: usize,

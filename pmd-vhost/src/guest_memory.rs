@@ -250,13 +250,16 @@ impl Translator {
     /// mapped.
     #[inline(always)]
     pub fn piece(&mut self, guest_addr: u64, len: u32) -> Option<Piece> {
-        if let Some(view) = self.views.get(self.last) {
-            let offset = guest_addr.wrapping_sub(view.guest_addr);
-            if offset < view.size_bytes && u64::from(len) <= view.size_bytes - offset {
-                return Some(Piece { host: view.host.as_ptr().wrapping_add(offset as usize), len });
-            }
-        }
-        self.search(guest_addr, len)
+        self.whole_piece(guest_addr, len).or_else(|| self.search(guest_addr, len))
+    }
+
+    /// All `len` bytes at `guest_addr`, if they lie in the region that was last found.
+    #[inline(always)]
+    pub(crate) fn whole_piece(&self, guest_addr: u64, len: u32) -> Option<Piece> {
+        let view = self.views.get(self.last)?;
+        let offset = guest_addr.wrapping_sub(view.guest_addr);
+        let inside = offset < view.size_bytes && u64::from(len) <= view.size_bytes - offset;
+        inside.then(|| Piece { host: view.host.as_ptr().wrapping_add(offset as usize), len })
     }
 
     #[cold]

@@ -115,6 +115,7 @@ impl MockDriver {
             features: self.features,
             call: None,
             base: self.base,
+            discard: false,
         }));
         closed.open();
         Ok(())

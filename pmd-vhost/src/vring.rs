@@ -33,6 +33,8 @@ pub struct VringConfig {
     pub call: Option<Arc<OwnedFd>>,
     /// The next available entry to be taken, which is also the next used entry to be written.
     pub base: u16,
+    /// The ring is started and disabled: what the driver sends is consumed and dropped.
+    pub discard: bool,
 }
 
 /// Why a ring was taken out of service.
@@ -226,6 +228,7 @@ impl VringShared {
             *told = Some(base);
             if let Some(call) = &config.call {
                 eal::eventfd::signal(call);
+                self.counters.late_notifications.add(1);
             }
         }
     }

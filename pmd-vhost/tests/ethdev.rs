@@ -7,84 +7,14 @@
     reason = "a test that cannot go on fails"
 )]
 
+#[path = "support/port.rs"]
+mod port;
 mod support;
 
-use std::path::{Path, PathBuf};
-
 use eal::{Eal, EalConfig};
-use pmd_core::{
-    Burst, DevArgs, DriverList, Error, EthDev, Event, MbufPool, PortConfig, PortId, Ports, RxBurst,
-    RxQueueConfig, TxBurst, TxQueueConfig,
-};
-use pmd_vhost::ethdev::VhostDriver;
-use support::{BUFFER, FrontEnd, HEADER, eventually};
-
-/// An `Eal`, a pool, and one port that is configured and started.
-struct Setup {
-    ports: Ports,
-    id: PortId,
-    pool: MbufPool,
-    path: PathBuf,
-    _dir: tempfile::TempDir,
-    _eal: Eal,
-}
-
-const POOL: u32 = 512;
-
-impl Setup {
-    fn new(queues: u16, data_bytes: u16) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("sock");
-        let eal = Eal::new(EalConfig::default()).unwrap();
-        let pool = MbufPool::create(eal.memory(), "pool", POOL, data_bytes, 32).unwrap();
-        let mut ports = Ports::new();
-        let id = ports.attach(&eal, &drivers(), &args(&path, queues)).unwrap();
-        let mut setup = Self { ports, id, pool, path, _dir: dir, _eal: eal };
-        setup.prepare(queues);
-        setup.dev().start().unwrap();
-        setup
-    }
-
-    fn prepare(&mut self, queues: u16) {
-        let pool = self.pool.clone();
-        let dev = self.dev();
-        dev.configure(&PortConfig {
-            rx_queues: queues,
-            tx_queues: queues,
-            ..PortConfig::default()
-        })
-        .unwrap();
-        for queue in 0..queues {
-            dev.setup_rx(queue, &RxQueueConfig { descriptors: 0, pool: pool.clone() }).unwrap();
-            dev.setup_tx(queue, &TxQueueConfig { descriptors: 0 }).unwrap();
-        }
-    }
-
-    fn dev(&mut self) -> &mut (dyn EthDev + 'static) {
-        self.ports.get_mut(self.id).unwrap()
-    }
-
-    fn front(&mut self, pairs: u32) -> FrontEnd {
-        let mut front = FrontEnd::connect(&self.path);
-        front.start(pairs);
-        eventually("link up", || self.dev().link().up);
-        front
-    }
-
-    #[track_caller]
-    fn assert_pool_is_whole(&self) {
-        let audit = self.pool.audit();
-        assert_eq!((audit.in_use, audit.free), (0, POOL), "{audit:?}");
-    }
-}
-
-fn drivers() -> DriverList {
-    DriverList::new().with(VhostDriver::new())
-}
-
-fn args(path: &Path, queues: u16) -> DevArgs {
-    DevArgs::parse(&format!("net_vhost0,iface={},queues={queues}", path.display())).unwrap()
-}
+use pmd_core::{Burst, Error, Event, PortConfig, Ports, RxBurst, RxQueueConfig, TxBurst};
+use port::{POOL, Setup, args, drivers};
+use support::{BUFFER, HEADER, eventually};
 
 /// Bytes that differ from packet to packet and from place to place.
 fn pattern(seed: usize, len: usize) -> Vec<u8> {
@@ -230,7 +160,27 @@ fn link_changes_are_events() {
     drop(front);
     eventually("link down", || !setup.dev().link().up);
     let events: Vec<_> = std::iter::from_fn(|| setup.dev().events().try_next()).collect();
-    assert_eq!(events, [Event::Link(true), Event::Link(false)]);
+    let enabled = |rx| Event::QueueState { rx, queue: 0, enabled: true };
+    // What vanishes says nothing of its rings.
+    assert_eq!(events, [enabled(false), enabled(true), Event::Link(true), Event::Link(false)]);
+}
+
+#[test]
+fn rings_that_are_enabled_and_disabled_are_events() {
+    let mut setup = Setup::new(2, 2048);
+    let mut front = setup.front(2);
+    let events = |setup: &mut Setup| -> Vec<_> {
+        std::iter::from_fn(|| setup.dev().events().try_next()).collect()
+    };
+    let state =
+        |index: u16, enabled| Event::QueueState { rx: index % 2 == 1, queue: index / 2, enabled };
+    let mut all: Vec<_> = (0..4).map(|index| state(index, true)).collect();
+    all.push(Event::Link(true));
+    assert_eq!(events(&mut setup), all);
+    (0..4).for_each(|index| front.enable(index, false));
+    assert_eq!(events(&mut setup), [0, 1, 2, 3].map(|index| state(index, false)));
+    (0..4).for_each(|index| assert_eq!(front.base(index), 0));
+    assert_eq!(events(&mut setup), [Event::Link(false)]);
 }
 
 #[test]
@@ -289,8 +239,21 @@ fn what_a_port_says_of_itself() {
     let link = setup.dev().link();
     assert_eq!((link.up, link.speed_mbps), (false, Some(10_000)));
     assert_eq!(setup.dev().mtu(), 1500);
-    assert!(setup.dev().set_mtu(67).is_err());
-    setup.dev().set_mtu(9000).unwrap();
+    // As DPDK's: what it has no operation for.
+    assert!(matches!(setup.dev().set_mtu(9000), Err(Error::NoOperation(_))));
+    assert!(setup.dev().promiscuous() && setup.dev().allmulticast());
+    setup.dev().set_promiscuous(true).unwrap();
+    assert!(matches!(setup.dev().set_promiscuous(false), Err(Error::NoOperation(_))));
+    assert!(matches!(setup.dev().set_allmulticast(false), Err(Error::NoOperation(_))));
+    assert_eq!(setup.dev().queue_info(true, 0), None);
+}
+
+#[test]
+fn the_mtu_is_the_guests() {
+    let mut setup = Setup::new(1, 2048);
+    let mut front = setup.front(1);
+    assert_eq!(setup.dev().mtu(), 1500);
+    front.set_mtu(9000);
     assert_eq!(setup.dev().mtu(), 9000);
 }
 

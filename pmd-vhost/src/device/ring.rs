@@ -13,6 +13,18 @@ use crate::guest_memory::GuestMemory;
 use crate::refusal::Refusal;
 use crate::vring::{VringConfig, VringShared};
 
+/// What is done with a ring, from least to most.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Service {
+    /// Nothing: it is stopped, broken, or not described whole.
+    #[default]
+    None,
+    /// It is there and disabled: nothing is given to the guest, and what it sends is dropped.
+    Disabled,
+    /// Packets can pass, as far as the front-end is concerned.
+    Running,
+}
+
 /// The state of one ring towards the front-end. *Started* and *enabled* are two bits (vhost-user, "Ring states").
 #[derive(Debug, Default)]
 pub(crate) struct Ring {
@@ -34,8 +46,8 @@ pub(crate) struct Ring {
     pub(crate) started: bool,
     /// It was started and has not run since.
     pub(crate) fresh: bool,
-    /// Packets can pass, as far as the front-end is concerned.
-    pub(crate) running: bool,
+    /// What is done with it now.
+    pub(crate) service: Service,
     /// Its driver broke the rules; out of service until it is started again.
     pub(crate) broken: bool,
     /// The breakage was reported.
@@ -45,9 +57,14 @@ pub(crate) struct Ring {
 }
 
 impl Ring {
+    /// Whether packets can pass, as far as the front-end is concerned.
+    pub(crate) fn runs(&self) -> bool {
+        self.service == Service::Running
+    }
+
     /// Takes over what the poller has left; the gate is closed.
     pub(super) fn note_progress(&mut self, vring: &VringShared) {
-        if self.running {
+        if self.service != Service::None {
             self.base = vring.base();
             self.broken |= vring.broken().is_some();
         }
@@ -82,13 +99,13 @@ impl Ring {
         }
     }
 
-    /// The configuration with which the ring runs, if all is there.
+    /// The configuration with which the ring runs, if it is there.
     pub(super) fn plan(
         &self,
         memory: &Arc<GuestMemory>,
         features: Features,
     ) -> Option<VringConfig> {
-        if !self.started || !self.enabled || self.broken || self.size == 0 {
+        if !self.started || self.broken || self.size == 0 {
             return None;
         }
         Some(VringConfig {
@@ -97,6 +114,7 @@ impl Ring {
             features,
             call: self.call.clone(),
             base: self.base,
+            discard: false,
         })
     }
 }

@@ -14,7 +14,9 @@
 //! The socket is made (or the first connection attempted) by the first `configure`, as in DPDK. Threading: the port may be
 //! moved between threads; its queues are polled by one thread each.
 
+mod counts;
 mod driver;
+mod forward;
 mod port;
 mod rx;
 mod tx;

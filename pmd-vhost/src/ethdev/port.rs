@@ -3,16 +3,17 @@
 use std::sync::Arc;
 
 use pmd_core::{
-    DevInfo, Error, EthDev, Event, EventSender, Events, Link, MacAddr, MbufPool, PortConfig,
-    PortStats, Probe, QueueLimits, QueueStats, RxOffloads, RxQueue, RxQueueConfig, TxOffloads,
-    TxQueue, TxQueueConfig,
+    DevInfo, Error, EthDev, EventSender, Events, Link, MacAddr, MbufPool, PortConfig, PortStats,
+    Probe, QueueLimits, QueueStats, RxOffloads, RxQueue, RxQueueConfig, TxOffloads, TxQueue,
+    TxQueueConfig, Xstat,
 };
 
+use super::counts::{Base, ring_xstats, rx_stats, tx_stats};
+use super::forward::forward;
 use super::rx::PortRx;
 use super::tx::PortTx;
 use crate::config::DeviceConfig;
 use crate::counters::CounterValues;
-use crate::events::DeviceEvent;
 use crate::service::{DeviceHandle, Service};
 use crate::split::{Dequeue, Enqueue};
 use crate::vring::VringShared;
@@ -21,8 +22,6 @@ use crate::vring::VringShared;
 const SPEED_MBPS: u32 = 10_000;
 /// Payload of a frame unless the guest told another.
 const MTU: u16 = 1500;
-/// The smallest MTU of IPv4.
-const MTU_MIN: u16 = 68;
 /// What testpmd shows for a ring whose size belongs to the guest.
 const DESCRIPTORS: u16 = 512;
 
@@ -38,11 +37,10 @@ pub struct VhostPort {
     rx: Vec<Option<MbufPool>>,
     tx: Vec<bool>,
     started: bool,
-    mtu: u16,
     sender: EventSender,
     events: Events,
-    rx_base: Vec<QueueStats>,
-    tx_base: Vec<QueueStats>,
+    stats_base: Base,
+    xstats_base: Base,
 }
 
 /// A library error in the terms of ports.
@@ -61,19 +59,6 @@ fn limits(queues: u16) -> QueueLimits {
         max_descriptors: u16::MAX,
         descriptor_align: 1,
         default_descriptors: DESCRIPTORS,
-    }
-}
-
-/// Events of a device in the terms of ports.
-fn forward(sender: EventSender) -> impl Fn(DeviceEvent) + Send + Sync {
-    move |event| match event {
-        DeviceEvent::Up => sender.send(Event::Link(true)),
-        DeviceEvent::Down => sender.send(Event::Link(false)),
-        DeviceEvent::RingBroken { index, reason } => {
-            let (rx, queue) = (index % 2 == 1, (index / 2) as u16);
-            sender.send(Event::QueueBroken { rx, queue, reason: reason.text() });
-        }
-        _ => {}
     }
 }
 
@@ -100,8 +85,6 @@ impl VhostPort {
             rx_offloads: RxOffloads::empty(),
             tx_offloads: TxOffloads::MULTI_SEGS,
         };
-        let none = QueueStats::default();
-        let pairs = usize::from(config.queue_pairs);
         Ok(Self {
             info,
             mac: MacAddr([0x56, 0x48, 0x4F, 0x53, 0x54, port]),
@@ -113,11 +96,10 @@ impl VhostPort {
             rx: Vec::new(),
             tx: Vec::new(),
             started: false,
-            mtu: MTU,
             sender,
             events,
-            rx_base: vec![none; pairs],
-            tx_base: vec![none; pairs],
+            stats_base: Base::default(),
+            xstats_base: Base::default(),
         })
     }
 
@@ -162,34 +144,29 @@ impl VhostPort {
         (0..count).filter_map(move |queue| self.queue_stats(rx, queue))
     }
 
-    /// Counts since the ring exists.
-    fn raw_stats(&self, rx: bool, queue: u16) -> Option<QueueStats> {
-        let values = self.vring(rx, queue)?.counters().values();
-        Some(if rx { rx_stats(values) } else { tx_stats(values) })
+    /// What the ring of a queue has counted since `base`.
+    fn counted(&self, rx: bool, queue: u16, base: &Base) -> Option<CounterValues> {
+        let vring = self.vring(rx, queue)?;
+        Some(vring.counters().values().since(&base.of(vring)))
+    }
+
+    /// The named counters of the rings that one direction's queues poll.
+    fn rings_xstats(&self, rx: bool) -> impl Iterator<Item = Xstat> {
+        let count = if rx { self.queues.rx_queues } else { self.queues.tx_queues };
+        (0..count)
+            .filter_map(move |queue| Some((queue, self.counted(rx, queue, &self.xstats_base)?)))
+            .flat_map(move |(queue, values)| ring_xstats(rx, queue, &values))
+    }
+
+    fn vrings(&self) -> impl Iterator<Item = &Arc<VringShared>> {
+        let rings = 0..self.config.rings();
+        self.device
+            .iter()
+            .flat_map(move |device| rings.clone().map_while(|ring| device.vring(ring)))
     }
 }
 
 const CLOSED: Error = Error::WrongState { call: "use a closed port", first: "make it again" };
-
-fn rx_stats(values: CounterValues) -> QueueStats {
-    QueueStats {
-        packets: values.packets,
-        bytes: values.bytes,
-        errors: values.bad_chains + values.too_large,
-        missed: 0,
-        no_mbuf: values.no_buffer,
-    }
-}
-
-fn tx_stats(values: CounterValues) -> QueueStats {
-    // A bad chain costs the driver its buffer; our packet goes into the next one.
-    QueueStats {
-        packets: values.packets,
-        bytes: values.bytes,
-        errors: values.too_large,
-        ..QueueStats::default()
-    }
-}
 
 fn check_queues(what: &'static str, asked: u16, max: u16) -> Result<(), Error> {
     if asked <= max {
@@ -278,16 +255,12 @@ impl EthDev for VhostPort {
     }
 
     fn mtu(&self) -> u16 {
-        self.mtu
+        // It is the guest's to say.
+        self.device.as_ref().and_then(DeviceHandle::mtu).unwrap_or(MTU)
     }
 
-    fn set_mtu(&mut self, mtu: u16) -> Result<(), Error> {
-        if mtu < MTU_MIN {
-            let (min, max) = (MTU_MIN.into(), u16::MAX.into());
-            return Err(Error::OutOfRange { what: "MTU", value: mtu.into(), min, max });
-        }
-        self.mtu = mtu;
-        Ok(())
+    fn set_mtu(&mut self, _mtu: u16) -> Result<(), Error> {
+        Err(Error::NoOperation("setting the MTU"))
     }
 
     fn stats(&self) -> PortStats {
@@ -295,21 +268,22 @@ impl EthDev for VhostPort {
     }
 
     fn queue_stats(&self, rx: bool, queue: u16) -> Option<QueueStats> {
-        let base = if rx { &self.rx_base } else { &self.tx_base };
-        let now = self.raw_stats(rx, queue)?;
-        Some(now.since(base.get(usize::from(queue))?))
+        let values = self.counted(rx, queue, &self.stats_base)?;
+        Some(if rx { rx_stats(&values) } else { tx_stats(&values) })
     }
 
     fn reset_stats(&mut self) {
-        for queue in 0..self.config.queue_pairs {
-            let (rx, tx) = (self.raw_stats(true, queue), self.raw_stats(false, queue));
-            if let (Some(base), Some(now)) = (self.rx_base.get_mut(usize::from(queue)), rx) {
-                *base = now;
-            }
-            if let (Some(base), Some(now)) = (self.tx_base.get_mut(usize::from(queue)), tx) {
-                *base = now;
-            }
-        }
+        self.stats_base = Base::now(self.vrings());
+    }
+
+    fn device_xstats(&self) -> Vec<Xstat> {
+        let mut list = pmd_core::xstats::queues(self);
+        list.extend(self.rings_xstats(true).chain(self.rings_xstats(false)));
+        list
+    }
+
+    fn reset_device_xstats(&mut self) {
+        self.xstats_base = Base::now(self.vrings());
     }
 
     fn claim_rx(&mut self, queue: u16, holder: &str) -> Result<RxQueue, Error> {

@@ -21,7 +21,7 @@ fn ring(device: &mut Device, index: u32) -> Result<&mut Ring, Refusal> {
 /// A ring whose size or index may be set: not one that runs.
 fn ring_at_rest(device: &mut Device, index: u32) -> Result<&mut Ring, Refusal> {
     let ring = ring(device, index)?;
-    if ring.running { Err(Refusal::Running) } else { Ok(ring) }
+    if ring.runs() { Err(Refusal::Running) } else { Ok(ring) }
 }
 
 /// `SET_VRING_NUM`: a power of two up to 32768 (virtio 1.2, 2.7).

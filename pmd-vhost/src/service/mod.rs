@@ -217,7 +217,7 @@ impl DeviceHandle {
         &self.slot.config
     }
 
-    /// Whether packets can pass, as far as the front-end is concerned. Never blocks.
+    /// Whether the first queue pair has begun to run and is not stopped. Never blocks.
     pub fn is_up(&self) -> bool {
         self.slot.up.load(Ordering::Acquire)
     }

@@ -76,7 +76,7 @@ impl Pieces {
     /// Adds the pieces of the chain that begins at `head`, all of whose buffers must be writable for the device (`write`)
     /// or all readable. Each descriptor is read once; a chain has at most as many as the ring, or ends in one table of its own
     /// where those were negotiated (2.7.5.3).
-    #[inline]
+    #[inline(always)]
     pub(crate) fn add_chain(
         &mut self,
         ring: &RingPtrs,
@@ -84,14 +84,30 @@ impl Pieces {
         head: u16,
         kind: ChainKind,
     ) -> Walk {
-        let wanted = kind.flags();
-        let (before, mut index, mut bytes) = (self.len, head, 0u64);
+        let first = ring.descriptor(head);
+        // Most chains are one buffer in one region.
+        if first.flags & (DESC_NEXT | DESC_WRITE | DESC_INDIRECT) == kind.flags()
+            && first.len != 0
+            && let Some(piece) = memory.whole_piece(first.addr, first.len)
+            && self.push(piece)
+        {
+            return Walk::Bytes(first.len.into());
+        }
+        self.add_long_chain(ring, memory, first, kind)
+    }
+
+    /// Adds any chain whose first descriptor is `first`, which lies in the table.
+    #[inline(never)]
+    fn add_long_chain(
+        &mut self,
+        ring: &RingPtrs,
+        memory: &mut Translator,
+        first: Descriptor,
+        kind: ChainKind,
+    ) -> Walk {
+        let (before, mut descriptor, mut bytes) = (self.len, first, 0u64);
         for _ in 0..ring.size() {
-            let descriptor = ring.descriptor(index);
-            if index > ring.mask() {
-                break;
-            }
-            if descriptor.flags & (DESC_WRITE | DESC_INDIRECT) != wanted {
+            if descriptor.flags & (DESC_WRITE | DESC_INDIRECT) != kind.flags() {
                 let walk = self.add_table(memory, descriptor, kind);
                 return self.end(before, bytes, walk);
             }
@@ -102,7 +118,10 @@ impl Pieces {
             if descriptor.flags & DESC_NEXT == 0 {
                 return Walk::Bytes(bytes);
             }
-            index = descriptor.next;
+            if descriptor.next > ring.mask() {
+                break;
+            }
+            descriptor = ring.descriptor(descriptor.next);
         }
         self.end(before, bytes, Walk::Bad)
     }

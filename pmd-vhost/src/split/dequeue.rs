@@ -1,11 +1,13 @@
 //! Taking packets that the driver sent.
 #![allow(unsafe_code, reason = "reads guest memory inside the gate")]
 
+use std::cell::Cell;
 use std::fmt;
 use std::sync::Arc;
 
 use eal::gate::{Entry, PollerGate};
 use eal::prefetch;
+use virtio::packet_counts::{BurstCounts, MacClass};
 
 use super::chain::{ChainKind, Cursor, Pieces, Walk};
 use super::copy::copy;
@@ -19,6 +21,8 @@ use crate::vring::{BreakReason, Claim, VringShared};
 pub struct GuestPacket<'a> {
     cursor: Cursor<'a>,
     len: u32,
+    /// Where it is noted what the destination is, at the first read; none for the later ones.
+    class: Option<&'a Cell<MacClass>>,
 }
 
 impl GuestPacket<'_> {
@@ -54,6 +58,13 @@ impl GuestPacket<'_> {
         }
         // At most the old length.
         self.len -= done as u32;
+        if let Some(class) = self.class.take()
+            && done >= size_of::<[u8; 6]>()
+        {
+            // The guest's own bytes may be others by now.
+            // SAFETY: as many bytes were written there.
+            class.set(MacClass::of(unsafe { into.cast::<[u8; 6]>().read_unaligned() }));
+        }
         done
     }
 
@@ -145,6 +156,10 @@ impl Dequeue {
         let shared: &VringShared = claim.vring();
         let Some(ring) = ring.as_mut().filter(|_| shared.broken().is_none()) else { return 0 };
         let most = most.min(ring.rings.size().into());
+        if ring.discard {
+            ring.drop_available(shared, most);
+            return 0;
+        }
         let (mut done, mut taken) = (0, 0);
         while done < most {
             let want = BATCH.min(most - done);
@@ -243,6 +258,7 @@ fn hand_over(
 ) -> (usize, usize) {
     let (mut done, mut taken, mut bytes_taken) = (0, 0, 0u64);
     let (mut bad, mut refused) = (0, 0);
+    let mut counts = BurstCounts::new();
     for packet in found {
         match packet.bytes {
             None => bad += 1,
@@ -251,8 +267,10 @@ fn hand_over(
                 let list: &[Piece] = pieces.range(packet.from.into(), packet.to.into());
                 let mut cursor = Cursor::new(list);
                 cursor.skip(ring.header_bytes);
-                match sink.accept(GuestPacket { cursor, len: bytes }) {
+                let class = Cell::new(MacClass::Unicast);
+                match sink.accept(GuestPacket { cursor, len: bytes, class: Some(&class) }) {
                     Accept::Taken => {
+                        counts.add(bytes, class.get());
                         taken += 1;
                         bytes_taken += u64::from(bytes);
                     }
@@ -270,6 +288,7 @@ fn hand_over(
     let counters = &shared.counters;
     counters.packets.add(taken as u64);
     counters.bytes.add(bytes_taken);
+    counts.flush(&counters.frames);
     if bad + refused > 0 {
         counters.bad_chains.add(bad);
         counters.too_large.add(refused);

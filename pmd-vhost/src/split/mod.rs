@@ -21,6 +21,7 @@ pub(crate) mod copy;
 pub mod dequeue;
 pub mod enqueue;
 mod poller;
+mod room;
 mod source;
 mod table;
 #[cfg(test)]

@@ -23,6 +23,8 @@ pub(super) struct Ring {
     pub mergeable: bool,
     /// Chains may end in a table of their own.
     pub indirect: bool,
+    /// What the driver sends is dropped.
+    pub discard: bool,
     /// The next available entry to take and used element to write.
     pub next: u16,
     /// The driver's `avail.idx` as last read.
@@ -47,6 +49,7 @@ impl Ring {
             header_bytes: config.features.header_bytes(),
             mergeable: config.features.contains(virtio::Features::MRG_RXBUF),
             indirect: config.features.contains(virtio::Features::INDIRECT_DESC),
+            discard: config.discard,
             next,
             avail: next,
             call: config.call.as_ref().map(|fd| fd.as_raw_fd()),
@@ -108,6 +111,20 @@ impl Ring {
 
     fn suppressed(&self) -> bool {
         self.rings.avail_flags() & AVAIL_NO_INTERRUPT != 0
+    }
+
+    /// Consumes up to `most` chains unseen and completes them with nothing in them.
+    #[cold]
+    pub fn drop_available(&mut self, shared: &VringShared, most: usize) {
+        let available = self.available(shared, most);
+        let heads = (0..available).map_while(|at| self.head(at));
+        let dropped = heads.enumerate().map(|(at, head)| self.complete(at, head, 0)).count();
+        if dropped < available {
+            shared.break_ring(BreakReason::HeadOutOfRange);
+        }
+        shared.counters.discarded.add(dropped as u64);
+        self.publish(shared, dropped);
+        self.confirm_idle(shared);
     }
 
     /// Makes sure, when there is nothing else to do, that a driver that changed its mind is not left asleep.

@@ -6,6 +6,7 @@ use super::*;
 use crate::testing::{BUFFERS_AT, MEMORY_BYTES, MockDriver};
 use crate::vring::BreakReason;
 
+mod counts;
 mod indirect;
 
 const PLAIN: Features = Features::VERSION_1;

@@ -226,6 +226,14 @@ impl FrontEnd {
         self.set(Request::SetStatus, &U64 { value: 0xf }.to_bytes(), &[]);
     }
 
+    /// Tells the guest's MTU.
+    #[track_caller]
+    pub fn set_mtu(&mut self, mtu: u64) {
+        let body = U64 { value: (PROTOCOL | ProtocolFeatures::NET_MTU).bits() }.to_bytes();
+        self.set(Request::SetProtocolFeatures, &body, &[]);
+        self.set(Request::NetSetMtu, &U64 { value: mtu }.to_bytes(), &[]);
+    }
+
     /// The whole way, in the order of DPDK's virtio-user.
     #[track_caller]
     pub fn start(&mut self, pairs: u32) {
