@@ -63,7 +63,11 @@ impl App {
         let mtu = longest.map_err(|problem| format!("{problem} for port_id {port}"))?;
         dev.configure(&config).map_err(|error| refusal(port, &error))?;
         if let Some(mtu) = settings.mtu.or(mtu) {
-            dev.set_mtu(mtu).map_err(|error| format!("Set MTU failed: {error}"))?;
+            match dev.set_mtu(mtu) {
+                // A longest packet is a wish that a device without such an operation is not asked.
+                Err(Error::NoOperation(_)) if settings.mtu.is_none() => {}
+                set => set.map_err(|error| format!("Set MTU failed: {error}"))?,
+            }
         }
         Ok(())
     }
