@@ -14,6 +14,7 @@ use crate::output::Output;
 use crate::pools::{MorePools, Sizing};
 use crate::port_settings::PortSettings;
 use crate::show::stats::{Rate, Rates};
+use crate::show::xstats::XstatRates;
 use crate::show::{self, report::Report};
 use crate::{say, warn_user};
 
@@ -39,6 +40,7 @@ pub struct App {
     /// How large pools are made.
     pub(crate) sizing: Sizing,
     pub(crate) rates: Rates,
+    pub(crate) xstat_rates: XstatRates,
     pub(crate) odd_port_told: bool,
     started: Instant,
     /// Where everything is written.
@@ -68,6 +70,7 @@ impl App {
             more_pools: MorePools::default(),
             sizing: Sizing::default(),
             rates: Rates::default(),
+            xstat_rates: XstatRates::default(),
             odd_port_told: false,
             started: Instant::now(),
             out,
@@ -90,7 +93,20 @@ impl App {
     /// Shows the counters of one port and its rates since they were last shown.
     pub fn show_port_stats(&mut self, port: PortId) {
         let Some((stats, rate)) = self.port_stats(port) else { return };
-        self.out.say(format_args!("{}", show::stats::block(port, &stats, rate)));
+        let named = self.named_xstats(port);
+        self.out.say(format_args!("{}", show::stats::block(port, &stats, rate, &named)));
+    }
+
+    /// The lines about the counters of `--display-xstats`.
+    fn named_xstats(&mut self, port: PortId) -> String {
+        let names = &self.config.xstats;
+        match self.ports.get(port) {
+            Some(dev) if !names.is_empty() => {
+                let counters = pmd_core::xstats::all(dev);
+                self.xstat_rates.lines(port, self.started.elapsed(), counters, names)
+            }
+            _ => String::new(),
+        }
     }
 
     /// What streams and ports counted since the start.

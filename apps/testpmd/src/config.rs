@@ -132,6 +132,12 @@ impl Config {
         self.ports = ports;
     }
 
+    /// Adds a port that came later.
+    pub fn add_port(&mut self, port: PortId) {
+        self.ports.push(port);
+        self.configured_ports.clone_from(&self.ports);
+    }
+
     /// Takes a port that is gone out of the lists.
     pub fn remove_port(&mut self, port: PortId) {
         self.configured_ports.retain(|&other| other != port);

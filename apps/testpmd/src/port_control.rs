@@ -139,6 +139,7 @@ impl App {
         self.settings.remove(&port);
         self.more_pools.release(port);
         self.rates.forget(port);
+        self.xstat_rates.forget(port);
         self.bases.remove(&port);
         self.config.remove_port(port);
         say!(self.out, "Port {port} is closed");

@@ -54,7 +54,7 @@ pub const COMMANDS: &[Command] = &[
 ];
 
 /// Shows an object about the ports meant, made of one for each.
-fn show_json(
+pub(super) fn show_json(
     app: &mut App,
     args: &Args<'_>,
     what: &str,

@@ -36,17 +36,27 @@
 //! what the syntax does not have fails there, and answers zero or nothing in the program.
 
 mod args;
+mod attach;
 pub mod completion;
 mod display;
 mod forwarding;
 mod help;
+mod link;
+mod mac;
 mod matching;
+mod offloads;
+mod port_config;
 mod ports;
+mod queues;
+mod refusal;
+mod rss;
 mod session;
 mod settings;
 mod syntax;
 mod txpkts;
 mod verbose;
+mod vlan;
+mod xstats;
 
 pub use args::{Args, Which};
 pub use matching::{Refusal, parse};
@@ -91,10 +101,19 @@ pub const TABLES: &[&[Command]] = &[
     session::COMMANDS,
     forwarding::COMMANDS,
     display::COMMANDS,
+    xstats::COMMANDS,
     settings::COMMANDS,
     txpkts::COMMANDS,
     verbose::COMMANDS,
+    link::COMMANDS,
+    mac::COMMANDS,
+    vlan::COMMANDS,
     ports::COMMANDS,
+    port_config::COMMANDS,
+    offloads::COMMANDS,
+    queues::COMMANDS,
+    rss::COMMANDS,
+    attach::COMMANDS,
 ];
 
 /// All commands.

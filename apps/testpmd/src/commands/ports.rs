@@ -1,10 +1,10 @@
 //! Ports as a whole.
 
-use pmd_core::{EthDev, PortId};
+use pmd_core::PortId;
 
 use super::{Command, Section, Which};
 use crate::app::App;
-use crate::{show, warn_user};
+use crate::show;
 
 /// The commands of this file.
 pub const COMMANDS: &[Command] = &[
@@ -28,12 +28,6 @@ pub const COMMANDS: &[Command] = &[
         section: Section::Ports,
         run: |app, args| app.close_ports(args.which("ports")),
     },
-    Command {
-        syntax: "set promisc <ports> on|off",
-        help: "Set the promiscuous mode on port_id, or all.",
-        section: Section::Config,
-        run: |app, args| set_promisc(app, args.which("ports"), args.has("on")),
-    },
 ];
 
 impl App {
@@ -44,17 +38,5 @@ impl App {
             self.out.say(format_args!("{text}"));
             Vec::new()
         })
-    }
-}
-
-fn set_promisc(app: &mut App, which: Which, on: bool) {
-    for port in app.select_or_list(which) {
-        if app.ports.get(port).map(EthDev::promiscuous) != Some(on) {
-            let what = if on { "enabling" } else { "disabling" };
-            warn_user!(
-                app.out,
-                "Error during {what} promiscuous mode for port {port}: Operation not supported"
-            );
-        }
     }
 }

@@ -41,7 +41,6 @@ pub fn stats(port: PortId, dev: &dyn EthDev, stats: &PortStats, rate: Rate) -> J
 }
 
 /// A port's counters by name.
-#[allow(dead_code, reason = "its command comes next")]
 pub fn xstats(port: PortId, dev: &dyn EthDev, list: &[Xstat]) -> Json {
     let values = list.iter().fold(Json::object(), |json, x| json.with(&x.name, x.value));
     head(port, dev).with("xstats", values)

@@ -2,6 +2,7 @@
 //!
 //! Functions here turn numbers into text and know nothing else.
 
+pub mod device;
 pub mod forward;
 pub mod info;
 pub mod json;
@@ -9,6 +10,7 @@ pub mod queues;
 pub mod report;
 pub mod stats;
 pub mod summary;
+pub mod xstats;
 
 use pmd_core::{Link, PortId};
 

@@ -5,7 +5,6 @@ use std::fmt::Write;
 use pmd_core::PortId;
 
 use crate::config::{Config, RingSettings};
-use crate::engine::Mode;
 use crate::port_settings::PortSettings;
 
 /// The whole block. `ports` are all ports, forwarding or not.
@@ -86,7 +85,7 @@ mod tests {
 ";
         let settings = PortSettings::new(&config);
         assert_eq!(block(&config, &[(PortId(0), settings)]), expected);
-        config.mode = Mode::TxOnly;
+        config.mode = crate::engine::Mode::TxOnly;
         config.settings.segments = vec![64, 1400];
         let text = block(&config, &[]);
         assert!(text.contains("\n  packet len=1464 - nb packet segments=2\n"), "{text}");

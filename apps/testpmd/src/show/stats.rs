@@ -50,8 +50,8 @@ impl Rates {
     }
 }
 
-/// The block of one port.
-pub fn block(port: PortId, s: &PortStats, rate: Rate) -> String {
+/// The block of one port; `more` stands before its last line.
+pub fn block(port: PortId, s: &PortStats, rate: Rate, more: &str) -> String {
     let hashes = "#".repeat(24);
     let id = port.0;
     let end = rule('#');
@@ -64,7 +64,7 @@ pub fn block(port: PortId, s: &PortStats, rate: Rate) -> String {
            TX-packets: {:<10} TX-errors: {:<10} TX-bytes:  {}\n\n  \
            Throughput (since last show)\n  \
            Rx-pps: {rx_pps:>12}          Rx-bps: {rx_bps:>12}\n  \
-           Tx-pps: {tx_pps:>12}          Tx-bps: {tx_bps:>12}\n{end}",
+           Tx-pps: {tx_pps:>12}          Tx-bps: {tx_bps:>12}\n{more}{end}",
         s.rx_packets,
         s.rx_missed,
         s.rx_bytes,
@@ -112,8 +112,8 @@ mod tests {
   Tx-pps:      8776136          Tx-bps:   4493382000
   ############################################################################
 ";
-        assert_eq!(block(PortId(0), &stats, rate), expected);
-        assert!(block(PortId(12), &stats, rate).contains(" port 12 ####"));
+        assert_eq!(block(PortId(0), &stats, rate, ""), expected);
+        assert!(block(PortId(12), &stats, rate, "").contains(" port 12 ####"));
         assert_eq!(cleared(PortId(0)), "\n  NIC statistics for port 0 cleared\n");
     }
 
