@@ -67,6 +67,7 @@ impl Eal {
     pub fn attach(config: EalConfig) -> Result<Self, Error> {
         config.check()?;
         let cpus = Cpus::new(&config)?;
+        announce::machine(&cpus.topology);
         let prefix = config.file_prefix.as_deref().ok_or_else(|| {
             Error::Configuration("a secondary process needs the file prefix of its primary".into())
         })?;
@@ -253,7 +254,8 @@ impl Cpus {
         lcore::check_cpus(&map, &topology)?;
         let ids: Vec<u32> = map.ids().collect();
         let main = config.main_lcore.or(ids.first().copied()).unwrap_or(0);
-        let main_cpus = map.cpus(main).ok_or(Error::NoLcore { lcore: main })?.to_vec();
+        map.check_main(main)?;
+        let main_cpus = map.cpus(main).unwrap_or_default().to_vec();
         let taken = map.all_cpus();
         let free: Vec<u32> = available.difference(&taken).copied().collect();
         let control = if free.is_empty() { main_cpus } else { free };

@@ -130,6 +130,13 @@ pub enum Error {
         /// The lcore id.
         lcore: u32,
     },
+    /// The main lcore is to be one that there is not.
+    NoMainLcore {
+        /// The lcore id.
+        lcore: u32,
+        /// The lcores there are, as a list.
+        lcores: String,
+    },
     /// The lcore is the main one, which runs no launched jobs.
     MainLcore {
         /// The lcore id.

@@ -253,6 +253,18 @@ mod tests {
     }
 
     #[test]
+    fn a_place_that_cannot_be_a_directory_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        fs::write(&file, "kept").unwrap();
+        let error = PrimaryDir::create(&config(&file), "a").unwrap_err().to_string();
+        let place = file.join("a");
+        assert!(error.contains(&format!("runtime directory '{}'", place.display())), "{error}");
+        assert!(error.contains("set XDG_RUNTIME_DIR or use --in-memory"), "{error}");
+        assert_eq!(fs::read_to_string(&file).unwrap(), "kept");
+    }
+
+    #[test]
     fn a_directory_that_others_may_write_to_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let place = dir.path().join("a");

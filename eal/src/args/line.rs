@@ -42,10 +42,8 @@ impl Line {
         self.settle_devices()?;
         self.settle_processes()?;
         let config = &mut self.config;
-        if let (Some(main), Some(map)) = (config.main_lcore, &config.lcores)
-            && map.cpus(main).is_none()
-        {
-            return Err(Error::NoLcore { lcore: main });
+        if let (Some(main), Some(map)) = (config.main_lcore, &config.lcores) {
+            map.check_main(main)?;
         }
         config.pin_main = true;
         Ok(self.config)

@@ -25,6 +25,7 @@ impl fmt::Display for Error {
             | Self::SecondariesRunning { .. }
             | Self::Mismatch { .. } => self.fmt_process(f),
             Self::NoLcore { .. }
+            | Self::NoMainLcore { .. }
             | Self::MainLcore { .. }
             | Self::LcoreBusy { .. }
             | Self::LcorePanicked { .. }
@@ -100,7 +101,7 @@ impl Error {
         write!(f, ": {missing} pages of {} MiB are missing; ", page_bytes / MIB)?;
         match remedy {
             HugeRemedy::Pool { pages } if *page_bytes == 2 * MIB => {
-                write!(f, "'sysctl -w vm.nr_hugepages={pages}' adds them, --no-huge does without")
+                write!(f, "'sysctl -w vm.nr_hugepages={pages}' adds them, {WITHOUT}")
             }
             HugeRemedy::Pool { pages } => {
                 let pool = format!("hugepages-{}kB/nr_hugepages", page_bytes / 1024);
@@ -146,6 +147,10 @@ impl Error {
             Self::NoLcore { lcore } => {
                 write!(f, "lcore {lcore} is not one of this process's lcores")
             }
+            Self::NoMainLcore { lcore, lcores } => write!(
+                f,
+                "--main-lcore {lcore} is none of the lcores {lcores}; choose one of them, or name it in -l or --lcores"
+            ),
             Self::MainLcore { lcore } => {
                 write!(f, "lcore {lcore} is the main lcore; jobs are launched on the others")
             }
@@ -185,6 +190,9 @@ impl Error {
     }
 }
 
+/// The way out when there are no huge pages to be had.
+const WITHOUT: &str = "--no-huge (and no --huge-dir) does without";
+
 /// The words that scripts look for.
 fn fmt_shortage(
     f: &mut fmt::Formatter<'_>,
@@ -201,5 +209,5 @@ fn fmt_shortage(
 }
 
 fn fmt_echo(f: &mut fmt::Formatter<'_>, pages: u64, file: &Path) -> fmt::Result {
-    write!(f, "'echo {pages} > {}' adds them, --no-huge does without", file.display())
+    write!(f, "'echo {pages} > {}' adds them, {WITHOUT}", file.display())
 }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::fmt;
 
+use crate::error::Error;
+
 /// Highest lcore id and CPU number that are understood.
 pub const MAX_LCORE: u32 = 1023;
 
@@ -92,6 +94,14 @@ impl LcoreMap {
     /// The CPUs of an lcore, rising.
     pub fn cpus(&self, lcore: u32) -> Option<&[u32]> {
         self.entries.get(&lcore).map(Vec::as_slice)
+    }
+
+    /// Refuses a main lcore that there is not.
+    pub(crate) fn check_main(&self, lcore: u32) -> Result<(), Error> {
+        if self.entries.contains_key(&lcore) {
+            return Ok(());
+        }
+        Err(Error::NoMainLcore { lcore, lcores: ranges(&self.ids().collect()) })
     }
 
     /// Every CPU that some lcore may run on.

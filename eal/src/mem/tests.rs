@@ -257,3 +257,32 @@ fn room_is_what_one_more_allocation_can_have() {
     memory.alloc(FileKind::Data, memory.room_bytes(), 64).unwrap();
     assert_eq!(memory.room_bytes(), 0);
 }
+
+#[test]
+fn a_pool_lies_on_the_node_that_was_named() {
+    use crate::mempool::{Mempool, PoolConfig};
+    let memory = on_two_nodes(&[32, 32], &[]).unwrap();
+    let config = PoolConfig { size: 1024, buf_len: 2176, cache: 64 };
+    let before = memory.alloc_on(Some(1), FileKind::Data, 64, 64).unwrap();
+    let pool = Mempool::create_on(&memory, "one", &config, Some(1)).unwrap();
+    let after = memory.alloc_on(Some(1), FileKind::Data, 64, 64).unwrap();
+    assert!(after.offset - before.offset > 1024 * 2176, "{before:?} {after:?}");
+    assert_eq!(memory.alloc_on(Some(0), FileKind::Data, 64, 64).unwrap().offset, 0);
+    assert_eq!(pool.size(), 1024);
+    assert!(Mempool::create_on(&memory, "two", &config, Some(7)).is_err());
+}
+
+#[test]
+fn a_large_pool_costs_nothing_until_it_is_used() {
+    use crate::mempool::{Mempool, PoolConfig};
+    let config = EalConfig { huge: HugePolicy::Never, ..EalConfig::default() };
+    let memory = create(&config).unwrap();
+    let config = PoolConfig { size: 155_456, buf_len: 2176, cache: 250 };
+    let pool = Mempool::create(&memory, "default", &config).unwrap();
+    let blocks = |file: std::os::fd::BorrowedFd<'_>| nix::sys::stat::fstat(file).unwrap().st_blocks;
+    let [(private, _), (data, _)] = memory.files();
+    assert!(memory.data_committed() > 300 * MIB);
+    assert!(blocks(data) * 512 < 1 << 20, "{} blocks of data", blocks(data));
+    assert!(blocks(private) * 512 < 8 << 20, "{} blocks of metadata", blocks(private));
+    drop(pool);
+}

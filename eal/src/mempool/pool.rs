@@ -41,10 +41,23 @@ impl Mempool {
     /// [`Error::Name`] for a name that is taken or too long, or a configuration without buffers or bytes, and what [`Memory::alloc`]
     /// reports when there is no room.
     pub fn create(memory: &Memory, name: &str, config: &PoolConfig) -> Result<Self, Error> {
+        Self::create_on(memory, name, config, None)
+    }
+
+    /// As [`Mempool::create`], with the buffers in the memory of one node (socket) when one is named.
+    ///
+    /// # Errors
+    /// As [`Mempool::create`], and [`Error::NoSocket`] for a node that the machine does not have.
+    pub fn create_on(
+        memory: &Memory,
+        name: &str,
+        config: &PoolConfig,
+        socket: Option<u32>,
+    ) -> Result<Self, Error> {
         check(name, config)?;
         let layout = PoolLayout::new(config.size, config.chunk_capacity(), SEATS);
         let data_len = u64::from(config.size) * config.buffer_stride();
-        let data = memory.alloc(FileKind::Data, data_len, 64)?;
+        let data = memory.alloc_on(socket, FileKind::Data, data_len, 64)?;
         let zone = zone_name(name);
         let private = match memory.zone_create(&zone, FileKind::Private, layout.bytes as u64, 64) {
             Ok(private) => private,

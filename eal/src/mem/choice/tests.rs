@@ -90,7 +90,7 @@ fn too_few_pages_come_with_the_number_to_set() {
     assert_eq!(
         text,
         "Not enough memory available! Requested: 256MB, available: 100MB: 78 pages of 2 MiB are missing; \
-         'sysctl -w vm.nr_hugepages=178' adds them, --no-huge does without"
+         'sysctl -w vm.nr_hugepages=178' adds them, --no-huge (and no --huge-dir) does without"
     );
 }
 

@@ -8,6 +8,9 @@
     reason = "a test fails by panicking, helpers included"
 )]
 
+mod files;
+mod giant;
+
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
