@@ -53,6 +53,24 @@ pub struct Counted {
     pub(crate) id: StreamId,
     pub(crate) counters: Arc<Counters>,
     pub(crate) base: CountersSnapshot,
+    pub(crate) bursts_base: Option<[Vec<u64>; 2]>,
+}
+
+impl Counted {
+    /// Counts from now on.
+    pub(crate) fn clear(&mut self) {
+        self.base = self.counters.snapshot();
+        self.bursts_base = self.counters.bursts();
+    }
+
+    /// How often a burst had how many packets, received and sent, since the counters were cleared.
+    fn burst_sizes(&self) -> Option<[Vec<u64>; 2]> {
+        let mut now = self.counters.bursts()?;
+        for (sizes, base) in now.iter_mut().zip(self.bursts_base.iter().flatten()) {
+            sizes.iter_mut().zip(base).for_each(|(count, base)| *count = count.wrapping_sub(*base));
+        }
+        Some(now)
+    }
 }
 
 impl App {
@@ -117,8 +135,13 @@ impl App {
             let zero = PortStats::default();
             Some((port, show::report::since(&now, self.bases.get(&port).unwrap_or(&zero))))
         };
+        let record = self.config.settings.record;
+        let sizes = |s: &Counted| record.bursts.then(|| s.burst_sizes()).flatten();
         Report {
+            mode: self.config.mode,
+            record,
             streams: self.streams.iter().map(counted).collect(),
+            bursts: self.streams.iter().map(sizes).collect(),
             ports: self.config.ports.iter().filter_map(since).collect(),
         }
     }

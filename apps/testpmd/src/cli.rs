@@ -7,7 +7,7 @@ mod memory;
 mod offloads;
 mod options;
 mod ports;
-mod queues;
+pub mod queues;
 mod session;
 mod spec;
 mod table;

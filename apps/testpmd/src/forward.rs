@@ -6,8 +6,9 @@ use pmd_core::{EthDev, PortId};
 
 use crate::app::{App, Counted};
 use crate::engine::forwarding::flush;
+use crate::engine::frame::HEADERS_BYTES;
 use crate::engine::stream::Parts;
-use crate::engine::{CountersSnapshot, Forwarding, Job, Mode, Stream, StreamId, plan};
+use crate::engine::{CountersSnapshot, Forwarding, Job, Mode, Split, Stream, StreamId, plan};
 use crate::show;
 use crate::show::forward::LcoreStreams;
 use crate::{say, warn_user};
@@ -22,10 +23,36 @@ impl App {
         self.tell_odd_ports();
         let dealt = self.deal();
         self.show_streams_of(&dealt);
+        if !self.begin_mode(tx_first > 0) {
+            warn_user!(self.out, "Packet forwarding is not ready");
+            return;
+        }
         match self.claim(dealt) {
             Ok(jobs) => self.launch(jobs, tx_first, interrupted),
             Err(error) => warn_user!(self.out, "Cannot start packet forwarding: {error}"),
         }
+    }
+
+    /// What modes say and check of each port before they start.
+    fn begin_mode(&mut self, tx_first: bool) -> bool {
+        let settings = &self.config.settings;
+        if self.config.mode == Mode::FlowGen {
+            for port in &self.config.ports {
+                say!(self.out, "  number of flows for port {port}: {}", settings.flows);
+            }
+        }
+        let makes = tx_first || self.config.mode == Mode::TxOnly;
+        let varies = settings.split == Split::Random || settings.multi_flow;
+        let first = settings.segments.first().copied().unwrap_or(0);
+        if makes && varies && u32::from(first) < HEADERS_BYTES {
+            warn_user!(
+                self.out,
+                "testpmd: Random segment number or multiple flow is enabled, \
+                 but tx_pkt_seg_lengths[0] {first} < {HEADERS_BYTES} (needed)"
+            );
+            return false;
+        }
+        true
     }
 
     fn launch(&mut self, mut jobs: Vec<Job>, tx_first: u32, interrupted: impl Fn() -> bool) {
@@ -37,6 +64,7 @@ impl App {
             id: stream.id(),
             counters: std::sync::Arc::clone(stream.counters()),
             base: CountersSnapshot::default(),
+            bursts_base: None,
         };
         self.streams = jobs.iter().flat_map(|job| &job.streams).map(counted).collect();
         for port in self.ports.ids() {
@@ -167,7 +195,7 @@ impl App {
     /// `clear fwd stats all`
     pub fn clear_report(&mut self) {
         for stream in &mut self.streams {
-            stream.base = stream.counters.snapshot();
+            stream.clear();
         }
         let base = |(port, dev): (PortId, &dyn EthDev)| (port, dev.stats());
         self.bases = self.ports.iter().map(base).collect::<BTreeMap<_, _>>();

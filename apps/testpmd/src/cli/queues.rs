@@ -93,12 +93,21 @@ fn set_list(place: &mut Vec<u32>, name: &str, text: &str) -> Result<(), String> 
 }
 
 fn headers(o: &mut Options, text: &str) -> Result<(), String> {
+    o.config.rx_split.headers = split_headers(text)?;
+    Ok(())
+}
+
+/// The names of headers that received packets are to be split after.
+///
+/// # Errors
+///
+/// One that is none.
+pub fn split_headers(text: &str) -> Result<Vec<String>, String> {
     let names: Vec<String> = text.split(',').map(str::to_owned).collect();
     if let Some(unknown) = names.iter().find(|name| !HEADERS.contains(&name.as_str())) {
         return Err(format!("bad rxhdrs: {unknown} - there are {}", HEADERS.join(", ")));
     }
-    o.config.rx_split.headers = names;
-    Ok(())
+    Ok(names)
 }
 
 fn descriptors(name: &str, text: &str) -> Result<u16, String> {

@@ -38,6 +38,7 @@
 mod args;
 mod attach;
 pub mod completion;
+mod csum;
 mod display;
 mod forwarding;
 mod help;
@@ -104,6 +105,7 @@ pub const TABLES: &[&[Command]] = &[
     xstats::COMMANDS,
     settings::COMMANDS,
     txpkts::COMMANDS,
+    csum::COMMANDS,
     verbose::COMMANDS,
     link::COMMANDS,
     mac::COMMANDS,

@@ -1,20 +1,107 @@
-//! The shape of made packets.
+//! The shape of made packets, and of received ones.
 
-use super::{Command, Section};
+use super::{Args, Command, Section};
 use crate::app::App;
+use crate::cli::queues::split_headers;
+use crate::config::parse_list;
+use crate::engine::Split;
 use crate::warn_user;
 
 /// The commands of this file.
-pub const COMMANDS: &[Command] = &[Command {
-    syntax: "set txpkts <lengths:text>",
-    help: "Set the length in bytes of each segment of made packets: x[,y]*.",
-    section: Section::Config,
-    run: |app, args| set_txpkts(app, args.text("lengths")),
-}];
+pub const COMMANDS: &[Command] = &[
+    Command {
+        syntax: "set txpkts <lengths:text>",
+        help: "Set the length in bytes of each segment of made packets: x[,y]*.",
+        section: Section::Config,
+        run: |app, args| set_txpkts(app, args.text("lengths")),
+    },
+    Command {
+        syntax: "set txsplit <mode:off|on|rand>",
+        help: "Set whether csum copies packets into segments (on), and whether packets get a random number of them (rand).",
+        section: Section::Config,
+        run: set_txsplit,
+    },
+    Command {
+        syntax: "set txtimes <intervals:text>",
+        help: "Set when made packets are to be sent. No port here can send at a given time.",
+        section: Section::Config,
+        run: |app, _| {
+            warn_user!(app.out, "txtimes is not supported: no port sends at a given time");
+        },
+    },
+    Command {
+        syntax: "set rxpkts <lengths:text>",
+        help: "Set the lengths in bytes that received packets are to be split into. Kept and shown.",
+        section: Section::Config,
+        run: |app, args| set_rx_list(app, args, "lengths"),
+    },
+    Command {
+        syntax: "set rxoffs <offsets:text>",
+        help: "Set where in its mbuf each part of a received packet is to begin. Kept and shown.",
+        section: Section::Config,
+        run: |app, args| set_rx_list(app, args, "offsets"),
+    },
+    Command {
+        syntax: "set rxhdrs <headers:text>",
+        help: "Set the headers after which received packets are to be split. Kept and shown.",
+        section: Section::Config,
+        run: |app, args| match split_headers(args.text("headers")) {
+            Ok(headers) => app.config.rx_split.headers = headers,
+            Err(problem) => warn_user!(app.out, "{problem}"),
+        },
+    },
+];
 
 fn set_txpkts(app: &mut App, lengths: &str) {
     match app.config.set_segments(lengths) {
         Ok(()) => app.update_settings(),
         Err(problem) => warn_user!(app.out, "{problem}"),
+    }
+}
+
+fn set_txsplit(app: &mut App, args: &Args<'_>) {
+    if let Some(split) = Split::from_name(args.text("mode")) {
+        app.config.settings.split = split;
+        app.update_settings();
+    }
+}
+
+fn set_rx_list(app: &mut App, args: &Args<'_>, name: &str) {
+    let split = &mut app.config.rx_split;
+    let place = if name == "lengths" { &mut split.lengths } else { &mut split.offsets };
+    match parse_list(args.text(name)) {
+        Ok(list) => *place = list,
+        Err(bad) => warn_user!(app.out, "{bad}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::console::bench::Bench;
+    use crate::engine::Split;
+
+    #[test]
+    fn the_split_is_shown() {
+        let mut bench = Bench::one();
+        for name in ["on", "rand", "off"] {
+            assert_eq!(bench.out(&format!("set txsplit {name}")), "");
+            let shown = bench.out("show config txpkts");
+            assert!(shown.ends_with(&format!("\nSplit packet: {name}\n")), "{shown}");
+        }
+        assert_eq!(bench.app.config.settings.split, Split::Off);
+    }
+
+    #[test]
+    fn parts_of_received_packets_are_kept() {
+        let mut bench = Bench::one();
+        bench.type_in("set rxpkts 64,128");
+        bench.type_in("set rxoffs 2,4");
+        bench.type_in("set rxhdrs eth,ipv4");
+        let split = &bench.app.config.rx_split;
+        assert_eq!((&split.lengths[..], &split.offsets[..]), (&[64, 128][..], &[2, 4][..]));
+        assert_eq!(split.headers, ["eth", "ipv4"]);
+        assert!(bench.err("set rxhdrs eth,ip").contains("bad rxhdrs: ip - there are eth,"));
+        assert_eq!(bench.err("set rxpkts x"), "character x is not a decimal digit\n");
+        assert!(bench.err("set txtimes 1,2").contains("not supported"));
     }
 }

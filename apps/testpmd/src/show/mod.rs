@@ -6,6 +6,7 @@ pub mod device;
 pub mod forward;
 pub mod info;
 pub mod json;
+pub mod measured;
 pub mod queues;
 pub mod report;
 pub mod stats;

@@ -4,14 +4,22 @@ use std::fmt::Write;
 
 use pmd_core::{PortId, PortStats};
 
-use super::rule;
-use crate::engine::{CountersSnapshot, StreamId};
+use super::{measured, rule};
+use crate::engine::{BadChecksums, CountersSnapshot, Mode, Record, StreamId};
+
+/// How often a burst had how many packets, received and sent; nothing if that is not shown.
+pub type BurstSizes = Option<[Vec<u64>; 2]>;
 
 /// The numbers of a report.
-#[derive(Default)]
 pub struct Report {
+    /// What streams do.
+    pub mode: Mode,
+    /// What is measured and shown.
+    pub record: Record,
     /// Streams with their counters.
     pub streams: Vec<(StreamId, CountersSnapshot)>,
+    /// Sizes of the bursts of each stream.
+    pub bursts: Vec<BurstSizes>,
     /// Forwarding ports with what they counted since the start.
     pub ports: Vec<(PortId, PortStats)>,
 }
@@ -30,14 +38,14 @@ struct Totals {
 pub fn text(report: &Report) -> String {
     let mut text = String::new();
     if report.streams.len() > report.ports.len() {
-        for (id, counters) in &report.streams {
-            stream(&mut text, *id, *counters);
+        for (position, (id, counters)) in report.streams.iter().enumerate() {
+            stream(&mut text, report, position, *id, *counters);
         }
     }
     let mut all = Totals::default();
     for (port, stats) in &report.ports {
         let totals = totals_of(*port, stats, &report.streams);
-        port_block(&mut text, *port, stats, totals);
+        port_block(&mut text, report, *port, stats, totals);
         all.rx += totals.rx;
         all.rx_dropped += totals.rx_dropped;
         all.tx += totals.tx;
@@ -47,11 +55,16 @@ pub fn text(report: &Report) -> String {
     let plus = "+".repeat(15);
     let _ = write!(text, "\n  {plus} Accumulated forward statistics for all ports{plus}\n");
     rx_line(&mut text, all);
+    tx_line(&mut text, all);
     if all.no_mbuf > 0 {
         let _ = writeln!(text, "  RX-nombufs: {:<14}", all.no_mbuf);
     }
-    tx_line(&mut text, all);
-    text + &rule('+')
+    text.push_str(&rule('+'));
+    if report.record.cycles {
+        let cycles = report.streams.iter().map(|(_, counters)| counters.cycles).sum();
+        measured::cycles(&mut text, report.mode, cycles, all.rx, all.tx);
+    }
+    text
 }
 
 fn totals_of(port: PortId, stats: &PortStats, streams: &[(StreamId, CountersSnapshot)]) -> Totals {
@@ -66,27 +79,57 @@ fn totals_of(port: PortId, stats: &PortStats, streams: &[(StreamId, CountersSnap
     }
 }
 
-fn stream(text: &mut String, id: StreamId, c: CountersSnapshot) {
-    if c == CountersSnapshot::default() {
+fn stream(text: &mut String, report: &Report, position: usize, id: StreamId, c: CountersSnapshot) {
+    if (c.rx, c.tx, c.dropped) == (0, 0, 0) {
         return;
     }
     let _ = write!(
         text,
         "\n  ------- Forward Stats for RX Port={:>2}/Queue={:>2} -> TX Port={:>2}/Queue={:>2} -------\n  \
-         RX-packets: {:<14} TX-packets: {:<14} TX-dropped: {:<14}\n",
+         RX-packets: {:<14} TX-packets: {:<14} TX-dropped: {:<14}",
         id.rx_port.0, id.rx_queue, id.tx_port.0, id.tx_queue, c.rx, c.tx, c.dropped
     );
+    match report.mode {
+        Mode::Csum => measured::checksums_of_stream(text, c.bad),
+        _ => text.push('\n'),
+    }
+    let sizes = report.bursts.get(position).into_iter().flatten();
+    for (direction, counts) in sizes.flat_map(|sizes| ["RX", "TX"].into_iter().zip(sizes)) {
+        measured::bursts(text, direction, counts);
+    }
 }
 
-fn port_block(text: &mut String, port: PortId, stats: &PortStats, totals: Totals) {
+/// The sizes of the bursts of the last stream from a port, and of the last to it.
+fn bursts_of_port(text: &mut String, report: &Report, port: PortId) {
+    let last = |direction: usize, is_of: &dyn Fn(&StreamId) -> bool| {
+        let position = report.streams.iter().rposition(|(id, _)| is_of(id))?;
+        report.bursts.get(position)?.as_ref().map(|sizes| &sizes[direction])
+    };
+    if let Some(counts) = last(0, &|id| id.rx_port == port) {
+        measured::bursts(text, "RX", counts);
+    }
+    if let Some(counts) = last(1, &|id| id.tx_port == port) {
+        measured::bursts(text, "TX", counts);
+    }
+}
+
+fn port_block(text: &mut String, report: &Report, port: PortId, stats: &PortStats, totals: Totals) {
     let dashes = "-".repeat(22);
     let _ = write!(text, "\n  {dashes} Forward statistics for port {:<2} {dashes}\n", port.0);
     rx_line(text, totals);
+    if report.mode == Mode::Csum {
+        let of_port = report.streams.iter().filter(|(id, _)| id.rx_port == port);
+        let bad = of_port.fold(BadChecksums::default(), |sum, (_, c)| sum.plus(c.bad));
+        measured::checksums_of_port(text, bad);
+    }
     if stats.rx_errors + stats.rx_no_mbuf > 0 {
         let _ = writeln!(text, "  RX-error: {}", stats.rx_errors);
         let _ = writeln!(text, "  RX-nombufs: {:<14}", stats.rx_no_mbuf);
     }
     tx_line(text, totals);
+    if report.streams.len() <= report.ports.len() {
+        bursts_of_port(text, report, port);
+    }
     text.push_str(&rule('-'));
 }
 
@@ -130,6 +173,11 @@ mod tests {
         StreamId { rx_port: PortId(0), rx_queue: queue, tx_port: PortId(0), tx_queue: queue }
     }
 
+    fn nothing() -> Report {
+        let (streams, bursts, ports) = (Vec::new(), Vec::new(), Vec::new());
+        Report { mode: Mode::Io, record: Record::default(), streams, bursts, ports }
+    }
+
     fn counted(rx: u64, tx: u64, dropped: u64) -> CountersSnapshot {
         CountersSnapshot { rx, tx, dropped, ..CountersSnapshot::default() }
     }
@@ -145,6 +193,7 @@ mod tests {
                 (id(2), counters(0, 0, 0)),
             ],
             ports: vec![(PortId(0), stats)],
+            ..nothing()
         };
         let expected = "
   ------- Forward Stats for RX Port= 0/Queue= 0 -> TX Port= 0/Queue= 0 -------
@@ -180,6 +229,7 @@ mod tests {
         let report = Report {
             streams: vec![(id(0), counted(0, 1024, 256))],
             ports: vec![(PortId(0), stats)],
+            ..nothing()
         };
         let expected = "
   ---------------------- Forward statistics for port 0  ----------------------
@@ -191,16 +241,50 @@ mod tests {
 
   +++++++++++++++ Accumulated forward statistics for all ports+++++++++++++++
   RX-packets: 5              RX-dropped: 2             RX-total: 7
-  RX-nombufs: 3             
   TX-packets: 1024           TX-dropped: 260           TX-total: 1284
+  RX-nombufs: 3             
   ++++++++++++++++++++++++++++++++++++++++++++++++++++++++++++++++++++++++++++
 ";
         assert_eq!(text(&report), expected);
     }
 
     #[test]
+    fn wrong_checksums_and_bursts_in_csum_mode() {
+        let bad = BadChecksums { ip: 2, transport: 1, ..BadChecksums::default() };
+        let counters = CountersSnapshot { bad, cycles: 300, ..counted(3, 3, 0) };
+        let stats = PortStats { rx_packets: 3, tx_packets: 3, ..PortStats::default() };
+        let mut report = Report {
+            mode: Mode::Csum,
+            record: Record { cycles: true, bursts: true },
+            streams: vec![(id(0), counters)],
+            bursts: vec![Some([vec![1, 3], vec![0, 3]])],
+            ports: vec![(PortId(0), stats)],
+        };
+        let shown = text(&report);
+        let block = "  RX-packets: 3              RX-dropped: 0             RX-total: 3
+  Bad-ipcsum: 2              Bad-l4csum: 1             Bad-outer-l4csum: 0             
+  Bad-outer-ipcsum: 0             
+  TX-packets: 3              TX-dropped: 0             TX-total: 3
+  RX-bursts : 4 [25% of 0 pkts + 75% of 1 pkts]
+  TX-bursts : 3 [0% of 0 pkts + 100% of 1 pkts]
+  ----";
+        assert!(shown.contains(block), "{shown}");
+        let last = shown.lines().last().unwrap();
+        assert!(last.starts_with(
+            "  CPU cycles/packet=100.00 (total cycles=300 / total csum packets=3) at "
+        ));
+        report.streams.push((id(1), counters));
+        let shown = text(&report);
+        let stream = "TX-dropped: 0               RX- bad IP checksum: 2               \
+                      Rx- bad L4 checksum: 1              Rx- bad outer L4 checksum: 0             \n \
+                      RX- bad outer IP checksum: 0             \n  RX-bursts : 4 ";
+        assert!(shown.contains(stream), "{shown}");
+        assert!(shown.contains("  Bad-ipcsum: 4 "), "a port has those of its streams");
+    }
+
+    #[test]
     fn no_port_leaves_the_accumulated_part() {
-        let text = text(&Report::default());
+        let text = text(&nothing());
         assert!(text.starts_with("\n  +++++++++++++++ Accumulated"), "{text}");
     }
 }
