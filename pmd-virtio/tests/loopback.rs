@@ -37,8 +37,13 @@ impl Far {
     }
 
     fn started(&self, lab: &Lab, client: bool, pairs: u16) -> Box<dyn EthDev> {
+        self.started_with(lab, client, pairs, pairs)
+    }
+
+    /// A port that could have `most` queue pairs and uses `pairs`.
+    fn started_with(&self, lab: &Lab, client: bool, most: u16, pairs: u16) -> Box<dyn EthDev> {
         let iface = lab.path().display().to_string();
-        let text = format!("net_vhost0,iface={iface},queues={pairs},client={}", u8::from(client));
+        let text = format!("net_vhost0,iface={iface},queues={most},client={}", u8::from(client));
         let args = DevArgs::parse(&text).unwrap();
         let probe = Probe { eal: &self.eal, args: &args, port: PortId(1) };
         let mut port = self.driver.probe(&probe).unwrap();
@@ -165,8 +170,84 @@ fn not_mergeable_and_a_small_ring() {
 
 #[test]
 fn the_largest_ring() {
-    let items = ",queue_size=4096";
+    let items = ",queue_size=32768";
     every_packet_comes_back(&Case { items, server: false, pairs: 1, longest: 1518 });
+}
+
+#[test]
+fn out_of_order_with_tables_for_frames_longer_than_a_buffer() {
+    let items = ",in_order=0";
+    every_packet_comes_back(&Case { items, server: false, pairs: 1, longest: 9000 });
+}
+
+#[test]
+fn a_vectorised_port_is_a_port() {
+    let items = ",mrg_rxbuf=0,in_order=0,,vectorized=1";
+    every_packet_comes_back(&Case { items, server: true, pairs: 1, longest: 1518 });
+}
+
+/// DPDK's virtio_smoke plan, case 1, both ways round: an end that comes back, or is stopped and started, with other numbers of
+/// queues than before.
+#[test]
+fn either_end_may_return_with_more_or_fewer_queues() {
+    let (lab, far) = (Lab::new(), Far::new());
+    let mut near = lab.ready(",server=1,queues=8", 8);
+    near.start().unwrap();
+    for (round, pairs) in [2, 8, 1, 5].into_iter().enumerate() {
+        let mut vhost = far.started_with(&lab, true, 8, pairs);
+        within(5 * SECOND, "both links up", || near.link().up && vhost.link().up);
+        pass_on_all(near.as_mut(), vhost.as_mut(), &far, pairs);
+        let less = 1 + (round as u16) % 3;
+        near.stop().unwrap();
+        set_up(near.as_mut(), &lab.pool, less);
+        near.start().unwrap();
+        within(5 * SECOND, "both links up again", || near.link().up && vhost.link().up);
+        pass_on_all(near.as_mut(), vhost.as_mut(), &far, less.min(pairs));
+        near.stop().unwrap();
+        set_up(near.as_mut(), &lab.pool, 8);
+        near.start().unwrap();
+        within(5 * SECOND, "both links up with eight", || near.link().up && vhost.link().up);
+        pass_on_all(near.as_mut(), vhost.as_mut(), &far, pairs);
+        vhost.close().unwrap();
+        within(5 * SECOND, "link down", || !near.link().up);
+        within(SECOND, "buffers back", || lab.in_use() == 0);
+        assert_eq!(far.in_use(), 0);
+    }
+}
+
+#[test]
+fn frames_are_counted_by_size_and_cleared_with_the_others() {
+    let (lab, far) = (Lab::new(), Far::new());
+    let mut near = lab.ready("", 1);
+    near.start().unwrap();
+    let mut vhost = far.started(&lab, false, 1);
+    within(5 * SECOND, "both links up", || near.link().up && vhost.link().up);
+    let mut lanes = [Lane::claim(near.as_mut(), vhost.as_mut(), 0)];
+    exchange(&mut lanes, &far.pool, 100, |number| if number % 4 == 0 { 64 } else { 1600 });
+    let value = |near: &dyn EthDev, name: &str| {
+        near.device_xstats().into_iter().find(|x| x.name == name).map(|x| x.value)
+    };
+    for (name, expected) in [
+        ("rx_q0_good_packets", 100),
+        ("rx_q0_size_64_packets", 25),
+        ("rx_q0_size_1519_max_packets", 75),
+        ("tx_q0_size_64_packets", 25),
+        ("tx_q0_size_1519_max_packets", 75),
+        ("tx_q0_good_bytes", 25 * 64 + 75 * 1600),
+        ("rx_q0_errors", 0),
+    ] {
+        assert_eq!(value(near.as_ref(), name), Some(expected), "{name}");
+    }
+    near.reset_device_xstats();
+    assert!(near.device_xstats().iter().all(|x| x.value == 0));
+    assert_eq!(near.stats().rx_packets, 0, "they are the same counters, as in DPDK's port");
+    exchange(&mut lanes, &far.pool, 4, |_| 64);
+    assert_eq!(value(near.as_ref(), "tx_q0_size_64_packets"), Some(4));
+}
+
+fn pass_on_all(near: &mut dyn EthDev, vhost: &mut dyn EthDev, far: &Far, pairs: u16) {
+    let mut lanes: Vec<Lane> = (0..pairs).map(|queue| Lane::claim(near, vhost, queue)).collect();
+    exchange(&mut lanes, &far.pool, 300, |number| 60 + (number as usize * 37) % 3000);
 }
 
 #[test]

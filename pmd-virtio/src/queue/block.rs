@@ -41,6 +41,8 @@ pub(crate) struct QueueConfig {
     pub port: u16,
     /// How many of the ring's descriptors are used: at least 1, at most the ring's size.
     pub descriptors: u16,
+    /// Not 0: VLAN tags are taken out of received packets, or put into packets to be sent.
+    pub vlan: u16,
 }
 
 impl QueueConfig {

@@ -26,7 +26,7 @@ mod tests;
 mod tx;
 
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::atomic::{AtomicU16, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -96,6 +96,8 @@ pub struct VirtQueue {
     pool: Option<MbufPool>,
     /// Descriptors to be used from the next `prepare` on.
     descriptors: AtomicU16,
+    /// Whether VLAN tags are moved from the next `prepare` on.
+    vlan: AtomicBool,
     /// Whether the gate is closed and known to be empty. Held during control calls.
     empty: Mutex<bool>,
 }
@@ -146,8 +148,9 @@ impl VirtQueue {
         let shared =
             QueueShared::create(memory, name.as_deref(), size, indirect, Arc::clone(&signals))?;
         let (shared, empty) = (Arc::new(shared), Mutex::new(true));
-        let descriptors = AtomicU16::new(size);
-        let queue = Self { shared, signals, direction, queue, port, pool, descriptors, empty };
+        let (descriptors, vlan) = (AtomicU16::new(size), AtomicBool::new(false));
+        let queue =
+            Self { shared, signals, direction, queue, port, pool, descriptors, vlan, empty };
         queue.configure(Features::VERSION_1);
         Ok(queue)
     }
@@ -176,6 +179,12 @@ impl VirtQueue {
     /// Lets the queue use no more than `descriptors` of the ring, at least 1, from the next [`VirtQueue::prepare`] on.
     pub fn limit_descriptors(&self, descriptors: u16) {
         self.descriptors.store(descriptors.clamp(1, self.size()), Ordering::Relaxed);
+    }
+
+    /// From the next [`VirtQueue::prepare`] on, takes VLAN tags out of received packets into their metadata, or puts tags that
+    /// were taken out into packets to be sent.
+    pub fn move_vlan_tags(&self, on: bool) {
+        self.vlan.store(on, Ordering::Relaxed);
     }
 
     /// How many of the ring's descriptors are used from the next [`VirtQueue::prepare`] on.
@@ -247,7 +256,8 @@ impl VirtQueue {
 
     fn configure(&self, features: Features) {
         let (port, descriptors) = (self.port, self.descriptors());
-        let config = QueueConfig { features: features.bits(), port, descriptors };
+        let vlan = u16::from(self.vlan.load(Ordering::Relaxed));
+        let config = QueueConfig { features: features.bits(), port, descriptors, vlan };
         // SAFETY: the gate is closed and control is serialised (callers).
         unsafe { self.shared.block().set_config(config) };
     }

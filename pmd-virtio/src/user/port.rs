@@ -8,12 +8,12 @@ use eal::Memory;
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use pmd_core::{
     DevInfo, Error, EthDev, Events, Link, MacAddr, MbufPool, PortConfig, PortStats, Probe,
-    QueueLimits, QueueStats, RxOffloads, RxQueue, RxQueueConfig, TxOffloads, TxQueue,
-    TxQueueConfig, Xstat, event,
+    QueueStats, RxOffloads, RxQueue, RxQueueConfig, TxOffloads, TxQueue, TxQueueConfig, Xstat,
+    event,
 };
-use virtio::Features;
 
 use super::TARGET;
+use super::abilities::{self, MTU_DEFAULT, MTU_MAX, MTU_MIN};
 use super::control::{Command, Control};
 use super::devargs::UserArgs;
 use super::endpoint::Endpoint;
@@ -21,18 +21,6 @@ use super::ring::Ring;
 use super::shared::Shared;
 use super::slot::Slot;
 use crate::queue::{Direction, QueueSetup, VirtQueue};
-
-/// Longest frame that is received, in bytes.
-const FRAME_BYTES_MAX: u32 = 9728;
-/// Ethernet header and one VLAN tag.
-const FRAME_OVERHEAD_BYTES: u16 = 18;
-const MTU_MIN: u16 = 68;
-const MTU_MAX: u16 = FRAME_BYTES_MAX as u16 - FRAME_OVERHEAD_BYTES;
-const MTU_DEFAULT: u16 = 1500;
-const DESCRIPTORS_MIN: u16 = 32;
-const DESCRIPTORS_MAX: u16 = 32768;
-/// Smallest buffer that a mergeable receive ring takes, in bytes.
-const RX_BUFFER_BYTES_MIN: u32 = 64;
 
 /// A virtio-user port.
 pub(super) struct Port {
@@ -92,7 +80,7 @@ impl Port {
             name: devargs.name().to_owned(),
             memory: eal.memory().clone(),
             endpoint: Endpoint::open(&args.path, args.server)?,
-            wanted: wanted_features(args),
+            wanted: abilities::wanted_features(args),
             queue_pairs: args.queue_pairs,
             commands: received,
             wake: Arc::clone(&wake),
@@ -131,42 +119,6 @@ impl Port {
         self.control.as_ref().ok_or(Error::WrongState { call, first: "create the port anew" })
     }
 
-    fn limits(&self) -> QueueLimits {
-        QueueLimits {
-            max_queues: self.args.queue_pairs,
-            min_descriptors: DESCRIPTORS_MIN,
-            max_descriptors: DESCRIPTORS_MAX,
-            descriptor_align: 1,
-            default_descriptors: self.args.queue_size,
-        }
-    }
-
-    /// How many descriptors of a ring are used when `asked` are asked for. The ring has the size of the device string; fewer
-    /// leave a part of it unused, more are not to be had.
-    fn descriptors(&self, asked: u16) -> Result<u16, Error> {
-        let size = self.args.queue_size;
-        match asked {
-            0 => Ok(size),
-            DESCRIPTORS_MIN..=DESCRIPTORS_MAX => Ok(asked.min(size)),
-            _ => Err(Error::OutOfRange {
-                what: "number of descriptors",
-                value: asked.into(),
-                min: DESCRIPTORS_MIN.into(),
-                max: DESCRIPTORS_MAX.into(),
-            }),
-        }
-    }
-
-    /// A frame must fit one buffer when buffers cannot be merged.
-    fn check_room(&self, room_bytes: u32) -> Result<(), Error> {
-        let frame = u32::from(self.mtu + FRAME_OVERHEAD_BYTES);
-        let need_bytes = if self.args.mergeable { RX_BUFFER_BYTES_MIN } else { frame };
-        if room_bytes < need_bytes {
-            return Err(Error::MbufTooSmall { room_bytes, need_bytes });
-        }
-        Ok(())
-    }
-
     /// The rings of the port: receive queue `q` is ring `2q`, transmit queue `q` ring `2q + 1` (virtio 1.2, 5.1.2).
     fn rings(&self) -> Result<Vec<Ring>, Error> {
         let missing = Error::WrongState { call: "start", first: "set up every queue" };
@@ -176,12 +128,21 @@ impl Port {
             };
             (offset..).step_by(2).zip(slots).map(ring).collect()
         };
+        self.tell_offloads();
         let (Some(mut rings), Some(tx)) = (side(&self.rx, 0), side(&self.tx, 1)) else {
             return Err(missing);
         };
         rings.extend(tx);
         rings.sort_by_key(|ring| ring.index);
         if rings.is_empty() { Err(missing) } else { Ok(rings) }
+    }
+
+    /// Queues take this over when they begin to run.
+    fn tell_offloads(&self) {
+        let strip = self.config.rx_offloads.contains(RxOffloads::VLAN_STRIP);
+        let insert = self.config.tx_offloads.contains(TxOffloads::VLAN_INSERT);
+        self.rx.iter().flatten().for_each(|slot| slot.queue.move_vlan_tags(strip));
+        self.tx.iter().flatten().for_each(|slot| slot.queue.move_vlan_tags(insert));
     }
 
     fn slot(&self, rx: bool, queue: u16) -> Result<&Slot, Error> {
@@ -218,33 +179,9 @@ impl Port {
     }
 }
 
-/// What is accepted where it is offered.
-fn wanted_features(args: &UserArgs) -> Features {
-    let mut wanted = Features::VERSION_1 | Features::PROTOCOL_FEATURES;
-    wanted.set(Features::MRG_RXBUF, args.mergeable);
-    wanted.set(Features::IN_ORDER, args.in_order);
-    wanted.insert(Features::INDIRECT_DESC);
-    wanted.set(Features::MQ, args.queue_pairs > 1);
-    wanted
-}
-
 impl EthDev for Port {
     fn info(&self) -> DevInfo {
-        DevInfo {
-            name: self.name.clone(),
-            driver: "net_virtio_user",
-            devargs: self.devargs.clone(),
-            socket: 0,
-            rx: self.limits(),
-            tx: self.limits(),
-            max_mac_addrs: 64,
-            min_rx_buffer_bytes: RX_BUFFER_BYTES_MIN,
-            max_rx_packet_bytes: FRAME_BYTES_MAX,
-            max_mtu: MTU_MAX,
-            max_tx_segments: u16::MAX,
-            rx_offloads: RxOffloads::SCATTER,
-            tx_offloads: TxOffloads::MULTI_SEGS,
-        }
+        abilities::info(&self.name, &self.devargs, &self.args)
     }
 
     fn configure(&mut self, config: &PortConfig) -> Result<(), Error> {
@@ -277,8 +214,8 @@ impl EthDev for Port {
 
     fn setup_rx(&mut self, queue: u16, config: &RxQueueConfig) -> Result<(), Error> {
         self.must_be_stopped("set up a receive queue")?;
-        let descriptors = self.descriptors(config.descriptors)?;
-        self.check_room(config.pool.data_room())?;
+        let descriptors = abilities::descriptors(&self.args, config.descriptors)?;
+        abilities::check_room(&self.args, self.mtu, config.pool.data_room())?;
         let queues = self.config.rx_queues;
         let at = self.rx.get(usize::from(queue)).ok_or(Error::NoQueue { queue, queues })?;
         if let Some(slot) = at {
@@ -302,7 +239,7 @@ impl EthDev for Port {
 
     fn setup_tx(&mut self, queue: u16, config: &TxQueueConfig) -> Result<(), Error> {
         self.must_be_stopped("set up a transmit queue")?;
-        let descriptors = self.descriptors(config.descriptors)?;
+        let descriptors = abilities::descriptors(&self.args, config.descriptors)?;
         let queues = self.config.tx_queues;
         let at = self.tx.get(usize::from(queue)).ok_or(Error::NoQueue { queue, queues })?;
         if at.is_none() {

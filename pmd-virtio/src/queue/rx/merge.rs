@@ -46,10 +46,7 @@ impl Pass<'_> {
             return;
         }
         match partial.packet.map(Chain::finish) {
-            Some(packet) => {
-                self.count(&packet);
-                let _ = into.push(packet);
-            }
+            Some(packet) => self.hand_over(packet, into),
             None => add(&self.shared.block().counters.errors, 1),
         }
     }

@@ -35,6 +35,8 @@ struct State {
     in_order: bool,
     header_bytes: u16,
     port: u16,
+    /// VLAN tags are taken out.
+    strips_vlan: bool,
     /// Descriptors that are never posted.
     reserved: usize,
     /// Running counts, as in the progress words.
@@ -71,6 +73,7 @@ impl RxPoller {
             in_order: false,
             header_bytes: HEADER_BYTES as u16,
             port: u16::MAX,
+            strips_vlan: false,
             reserved: 0,
             used: 0,
             avail: 0,
@@ -90,6 +93,7 @@ impl State {
         self.in_order = features.contains(Features::IN_ORDER);
         self.header_bytes = features.header_bytes() as u16;
         self.port = config.port;
+        self.strips_vlan = config.vlan != 0;
         self.reserved = shared.reserved(config.descriptors).into();
         let progress = &shared.block().progress;
         self.used = progress.used.load(Ordering::Acquire);

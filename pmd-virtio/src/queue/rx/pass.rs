@@ -101,9 +101,7 @@ impl<'a> Pass<'a> {
         } else if self.state.mergeable && num_buffers(&mbuf) != 1 {
             self.begin_merged(mbuf);
         } else {
-            self.count(&mbuf);
-            // There is room: no more elements are read than `into` has places.
-            let _ = into.push(mbuf);
+            self.hand_over(mbuf, into);
         }
         true
     }
@@ -135,12 +133,17 @@ impl<'a> Pass<'a> {
         Some((unsafe { Mbuf::from_record(record.cast()) }, good))
     }
 
-    /// Counts a packet that the app gets.
+    /// Gives a whole packet to the app, and counts it as it is then.
     #[inline(always)]
-    pub fn count(&mut self, packet: &Mbuf) {
+    pub fn hand_over(&mut self, mut packet: Mbuf, into: &mut Burst) {
+        if self.state.strips_vlan {
+            packet.strip_vlan();
+        }
         self.packets += 1;
         self.bytes += u64::from(packet.len());
         self.frames.add(packet.len(), mac_class(packet.meta()));
+        // There is room: no more elements are read than `into` has places.
+        let _ = into.push(packet);
     }
 
     /// Stores what the burst has counted.

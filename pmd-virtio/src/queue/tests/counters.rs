@@ -92,3 +92,33 @@ fn a_frame_shorter_than_an_address_is_undersized_and_of_no_group() {
     let seen = queue.frames();
     assert_eq!((seen.undersize, seen.multicast, seen.broadcast), (6, 0, 0));
 }
+
+#[test]
+fn tags_are_taken_out_on_receive_and_put_back_on_transmit_when_asked_for() {
+    let bed = bed(64, 2048);
+    let ((rxq, _), (txq, _)) =
+        (bed.queue(Direction::Rx, 16, MERGE), bed.queue(Direction::Tx, 16, MERGE));
+    let mut tagged = bytes(68, 1);
+    tagged[0] = 2;
+    tagged[12..16].copy_from_slice(&[0x81, 0, 0x20, 5]);
+    let plain = [&tagged[..12], &tagged[16..]].concat();
+    let (mut rx, mut tx) = (rxq.claim_rx("t").unwrap(), txq.claim_tx("t").unwrap());
+    let mut burst = Burst::new(4);
+    for on in [false, true] {
+        for queue in [&rxq, &txq] {
+            queue.close().unwrap();
+            queue.move_vlan_tags(on);
+            queue.prepare(MERGE).unwrap();
+            queue.open();
+        }
+        let mut sender = MockDevice::new(&bed.memory, &rxq).unwrap();
+        let mut receiver = MockDevice::new(&bed.memory, &txq).unwrap();
+        assert!(sender.send(&tagged));
+        assert_eq!(rx.burst(&mut burst), 1);
+        assert_eq!(burst[0].to_vec(), if on { &plain[..] } else { &tagged[..] });
+        assert_eq!(tx.burst(&mut burst), 1);
+        assert_eq!(receiver.receive().unwrap()[12..], tagged);
+    }
+    assert_eq!((rxq.stats().bytes, txq.stats().bytes), (68 + 64, 68 + 68));
+    assert_eq!((rxq.frames().size_64, rxq.frames().size_65_127), (1, 1));
+}

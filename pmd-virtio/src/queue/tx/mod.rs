@@ -37,6 +37,8 @@ struct State {
     header_iova: u64,
     /// The device uses buffers in order (virtio 1.2, 2.7.9).
     in_order: bool,
+    /// VLAN tags that were taken out are put in.
+    inserts_vlan: bool,
     /// Tables outside the ring, when they may be used.
     tables: Option<IndirectTables>,
     /// Descriptors that a packet may take at most.
@@ -65,6 +67,7 @@ impl TxPoller {
             header_bytes: HEADER_BYTES as u16,
             header_iova: 0,
             in_order: false,
+            inserts_vlan: false,
             tables: None,
             descriptors: size.into(),
             used: 0,
@@ -102,6 +105,7 @@ impl State {
         self.header_bytes = features.header_bytes() as u16;
         self.header_iova = shared.memory.iova_base() + shared.header_offset;
         self.in_order = features.contains(Features::IN_ORDER);
+        self.inserts_vlan = config.vlan != 0;
         // In order, chains stay in the ring, as with DPDK's driver.
         let outside = features.contains(Features::INDIRECT_DESC) && !self.in_order;
         self.tables = shared.indirect.filter(|_| outside);

@@ -1,7 +1,7 @@
 //! Posting packets: one descriptor each where that is possible.
 #![allow(unsafe_code, reason = "hands mbufs to the table; writes headers")]
 
-use pmd_core::mbuf::Meta;
+use pmd_core::mbuf::{Meta, Offload};
 use pmd_core::{Burst, Mbuf};
 use virtio::layout::Descriptor;
 use virtio::net_header::HEADER_BYTES;
@@ -27,7 +27,12 @@ impl Pass<'_> {
         let (old, mut taken, mut sent, mut bytes) = (self.state.avail, 0, 0, 0u64);
         let mut frames = BurstCounts::new();
         for mbuf in from.as_mut_slice() {
-            // Counted before the device can have it; what is not sent then is not told.
+            if self.state.inserts_vlan && !insert_vlan(mbuf) {
+                self.drop_bad(mbuf);
+                taken += 1;
+                continue;
+            }
+            // Looked at before the device can have it.
             let (len, class) = (mbuf.len(), mac_class(mbuf.meta()));
             match self.post(mbuf) {
                 Posted::Yes => {
@@ -102,4 +107,13 @@ impl Pass<'_> {
         self.shared.rings.set_avail_entry(position as u16, id);
         self.state.avail = position.wrapping_add(1);
     }
+}
+
+/// Puts the tag in that was taken out, if one was. `false` when there is no room for it. A packet that is not taken by the ring
+/// after that stays with its tag.
+#[cold]
+fn insert_vlan(mbuf: &mut Mbuf) -> bool {
+    let meta = mbuf.meta();
+    let tci = meta.offload.contains(Offload::VLAN_STRIPPED).then_some(meta.vlan_tci);
+    tci.is_none_or(|tci| mbuf.insert_vlan(tci).is_ok())
 }
