@@ -7,6 +7,7 @@
 //! | [`net_null`](null) | receives packets out of nothing, sends them to nowhere |
 //! | [`net_ring`](ring) | what is sent comes back; two ports can share rings |
 //! | [`net_pcap`](pcap) | receives from capture files, writes to capture files |
+//! | [`net_trace`, `net_drop`, `net_delay`, `net_corrupt`, `net_capture`](wrap) | go around another device |
 //!
 //! They are ordinary ports ([`pmd_core::EthDev`]), made from the device strings that DPDK's ports of the same names take.
 //!
@@ -41,13 +42,17 @@ pub mod null;
 pub mod pcap;
 mod port;
 mod queue;
+mod random;
 pub mod ring;
 mod stamp;
+pub mod wrap;
 
 use pmd_core::DriverList;
 
 /// The list with all drivers of this crate behind those that are in it.
 #[must_use]
 pub fn add_drivers(list: DriverList) -> DriverList {
-    list.with(null::NullDriver).with(ring::RingDriver::new()).with(pcap::PcapDriver::new())
+    let list =
+        list.with(null::NullDriver).with(ring::RingDriver::new()).with(pcap::PcapDriver::new());
+    wrap::WrapDriver::all().into_iter().fold(list, DriverList::with)
 }

@@ -19,6 +19,7 @@ use pmd_core::{
 use crate::counters::Counters;
 use crate::port::{Controls, Device, Parts, SoftPort};
 use crate::queue::{Path, RxPath, TxPath};
+use crate::random::Random;
 
 /// Queues each way.
 const QUEUES_MAX: u16 = 1024;
@@ -39,10 +40,10 @@ impl Driver for NullDriver {
     fn probe(&self, probe: &Probe<'_>) -> Result<Box<dyn EthDev>, Error> {
         let options = Options::parse(probe.args)?;
         let (sender, events) = pmd_core::event::channel()?;
-        let seed = clock::now().0.rotate_left(16) ^ u64::from(probe.port.0);
+        let seed = clock::now().0 ^ u64::from(probe.port.0) << 48;
         let parts = Parts {
             driver: "net_null",
-            mac: MacAddr::local(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15)),
+            mac: MacAddr::local(Random::new(seed).next()),
             rx_queues_max: QUEUES_MAX,
             tx_queues_max: QUEUES_MAX,
             rx_offloads: RxOffloads::empty(),

@@ -94,6 +94,11 @@ impl<P: Path> Side<P> {
         self.slots.get(usize::from(queue)).filter(|_| queue < self.count)
     }
 
+    /// Whether the queue is set up.
+    pub fn is_set_up(&self, queue: u16) -> bool {
+        self.slot(queue).is_some_and(|slot| slot.ready)
+    }
+
     /// Refuses a queue that is not configured.
     pub fn check(&self, queue: u16) -> Result<(), Error> {
         self.slot(queue).map(|_| ()).ok_or_else(|| self.missing(queue))
@@ -187,17 +192,22 @@ pub(crate) struct Poller<P> {
     counters: Arc<Counters>,
 }
 
+impl<P> Poller<P> {
+    /// Calls `burst` with the working state. `None` while the queue is stopped.
+    #[inline]
+    pub fn with<T>(&mut self, burst: impl FnOnce(&mut P, &Counters) -> T) -> Option<T> {
+        let mut path = self.claim.enter()?;
+        Some(burst(&mut path, &self.counters))
+    }
+}
+
 /// A claimed receive queue.
 pub(crate) struct SoftRx<P>(pub Poller<P>);
 
 impl<P: RxPath> RxBurst for SoftRx<P> {
     #[inline]
     fn burst(&mut self, into: &mut Burst) -> usize {
-        let Poller { claim, counters } = &mut self.0;
-        match claim.enter() {
-            Some(mut path) => path.burst(into, counters),
-            None => 0,
-        }
+        self.0.with(|path, counters| path.burst(into, counters)).unwrap_or(0)
     }
 }
 
@@ -207,10 +217,6 @@ pub(crate) struct SoftTx<P>(pub Poller<P>);
 impl<P: TxPath> TxBurst for SoftTx<P> {
     #[inline]
     fn burst(&mut self, from: &mut Burst) -> usize {
-        let Poller { claim, counters } = &mut self.0;
-        match claim.enter() {
-            Some(mut path) => path.burst(from, counters),
-            None => 0,
-        }
+        self.0.with(|path, counters| path.burst(from, counters)).unwrap_or(0)
     }
 }
