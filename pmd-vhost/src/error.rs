@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::guest_memory::BadTable;
 
@@ -30,9 +30,38 @@ pub enum Error {
         /// The path.
         path: PathBuf,
     },
+    /// A file or folder that is no socket lies at the path where the socket was to be made.
+    NotASocket {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The folder in which the socket was to be made is not there.
+    NoFolder {
+        /// The socket's path.
+        path: PathBuf,
+    },
+    /// The process may not make a socket there, or may not use the one that is there.
+    Forbidden {
+        /// What was being done.
+        what: &'static str,
+        /// The path.
+        path: PathBuf,
+    },
     /// The path does not fit a socket address.
     PathTooLong {
         /// The path.
+        path: PathBuf,
+    },
+    /// The process has all the file descriptors that it may have.
+    NoDescriptors {
+        /// What one was wanted for.
+        what: String,
+        /// How many it may have.
+        limit: u64,
+    },
+    /// A service has as many devices as it can have.
+    TooManyDevices {
+        /// The path of the one too many.
         path: PathBuf,
     },
     /// A system call failed.
@@ -72,6 +101,12 @@ impl Error {
     }
 }
 
+/// The folder that a path lies in.
+fn folder_of(path: &Path) -> &Path {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    parent.unwrap_or(Path::new("."))
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -89,6 +124,23 @@ impl fmt::Display for Error {
                 "failed to bind to {}: Address already in use; remove it and try again",
                 path.display()
             ),
+            Self::NotASocket { path } => write!(
+                f,
+                "failed to bind to {}: Address already in use by something that is no socket; choose another path",
+                path.display()
+            ),
+            Self::NoFolder { path } => write!(
+                f,
+                "failed to bind to {}: No such file or directory; make the folder {} first",
+                path.display(),
+                folder_of(path).display()
+            ),
+            Self::Forbidden { what, path } => write!(
+                f,
+                "failed to {what} {}: Permission denied; use a folder that belongs to you, or ask for the right to {}",
+                path.display(),
+                folder_of(path).display()
+            ),
             Self::PathServed { path } => write!(
                 f,
                 "failed to bind to {}: Address already in use by a running process; choose another path or end that process",
@@ -101,6 +153,17 @@ impl fmt::Display for Error {
                     path.display()
                 )
             }
+            Self::NoDescriptors { what, limit } => write!(
+                f,
+                "{what}: Too many open files; the process may have {limit}: allow more with 'ulimit -n {}' before starting it",
+                limit.saturating_mul(4).max(4096)
+            ),
+            Self::TooManyDevices { path } => write!(
+                f,
+                "failed to add listen fd: {}: a process has at most {} vhost-user sockets; use fewer, or a second process",
+                path.display(),
+                crate::service::DEVICES_MAX
+            ),
             Self::Io { what, source } => write!(f, "{what}: {source}"),
             Self::Quarantined { ring } => write!(
                 f,

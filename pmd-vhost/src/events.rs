@@ -56,10 +56,9 @@ pub type EventSender = eal::events::EventSender<DeviceEvent>;
 ///
 /// # Errors
 ///
-/// [`Error::Io`] when the process has no file descriptor left.
+/// [`Error::NoDescriptors`] when the process has no file descriptor left.
 pub fn channel() -> Result<(EventSender, Events), Error> {
-    let ends = eal::events::channel();
-    ends.map_err(|error| Error::io("making the event descriptor of a device", error))
+    crate::descriptors::with_more("making the event descriptor of a device", eal::events::channel)
 }
 
 impl EventSink for EventSender {

@@ -20,6 +20,7 @@
 
 pub mod config;
 pub mod counters;
+mod descriptors;
 mod device;
 pub mod error;
 #[cfg(feature = "ethdev")]

@@ -9,7 +9,7 @@ use pmd_core::{DevArgs, Driver, Error, EthDev, Probe};
 
 use super::port::VhostPort;
 use crate::config::{DeviceConfig, QUEUE_PAIRS_MAX, SocketRole};
-use crate::service::Service;
+use crate::service::{Service, reserve_descriptors};
 
 /// The driver of `net_vhost` devices. All its ports of one `Eal` share one control thread.
 ///
@@ -66,6 +66,8 @@ impl Driver for VhostDriver {
 
     fn probe(&self, probe: &Probe<'_>) -> Result<Box<dyn EthDev>, Error> {
         let config = parse(probe.args)?;
+        // Its event descriptor is made before its socket.
+        reserve_descriptors(usize::from(probe.port.0) + 1, config.rings());
         let service = self.service(probe.eal)?;
         Ok(Box::new(VhostPort::new(probe, service, config)?))
     }

@@ -9,12 +9,11 @@ use std::time::{Duration, Instant};
 
 use log::Level;
 use nix::errno::Errno;
-use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 use virtio::vhost_user::WireError;
 
 use super::connection::{Connection, Outcome, Reply, Work};
 use super::endpoint::{Door, Endpoint, RETRY, Seat};
-use super::socket::connect_to;
 use super::worker::{Job, Returned, Waiting, Workers};
 use super::{Command, Mailbox};
 use crate::Error;
@@ -24,8 +23,6 @@ use crate::session::{End, Session};
 
 /// How long the control thread itself waits for a poller: most leave their burst within microseconds.
 const INLINE_PATIENCE: Duration = Duration::from_micros(200);
-/// How often running rings are asked whether they broke.
-const WATCH: Duration = Duration::from_millis(100);
 /// How long a front-end may wait for the one before it to leave.
 const NEXT_WAIT: Duration = Duration::from_secs(1);
 /// A client that lost a connection which had lasted tries again after this time.
@@ -34,7 +31,7 @@ const FIRST_RETRY: Duration = Duration::from_millis(100);
 const EVENTS: usize = 64;
 
 /// What an epoll event is about: endpoint above, connection generation below (0 = its listener; endpoint 0 = the mailbox).
-fn token(endpoint: u32, generation: u32) -> u64 {
+pub(super) fn token(endpoint: u32, generation: u32) -> u64 {
     u64::from(endpoint) << 32 | u64::from(generation)
 }
 
@@ -42,11 +39,13 @@ fn token(endpoint: u32, generation: u32) -> u64 {
 pub(super) struct Control {
     mailbox: Arc<Mailbox>,
     commands: Receiver<Command>,
-    epoll: Epoll,
-    endpoints: HashMap<u32, Endpoint>,
-    workers: Workers,
+    pub(super) epoll: Epoll,
+    pub(super) endpoints: HashMap<u32, Endpoint>,
+    pub(super) workers: Workers,
     generation: u32,
-    watch_at: Instant,
+    pub(super) watch_at: Instant,
+    /// When all endpoints are looked at for what is due; `None` when only an event can change anything.
+    pub(super) look_at: Option<Instant>,
     ending: bool,
 }
 
@@ -67,6 +66,7 @@ impl Control {
             workers: Workers::new(deliver),
             generation: 0,
             watch_at: Instant::now(),
+            look_at: None,
             ending: false,
         })
     }
@@ -77,7 +77,8 @@ impl Control {
         while !self.ending {
             match self.epoll.wait(&mut events, self.timeout()) {
                 Ok(count) => {
-                    events.iter().take(count).for_each(|event| self.on_event(event.data()))
+                    events.iter().take(count).for_each(|event| self.on_event(event.data()));
+                    self.look_soon(count > 0);
                 }
                 Err(Errno::EINTR) => {}
                 Err(error) => {
@@ -86,25 +87,9 @@ impl Control {
                 }
             }
             self.on_commands();
-            self.on_time(Instant::now());
+            self.on_time();
         }
         self.finish();
-    }
-
-    /// Until the next thing that has to be done without an event.
-    fn timeout(&self) -> EpollTimeout {
-        let watch = self.anyone_connected().then_some(self.watch_at);
-        let stranded = self.workers.is_stranded().then_some(self.watch_at);
-        let timers = watch.into_iter().chain(stranded);
-        let next = self.endpoints.values().filter_map(Endpoint::deadline).chain(timers).min();
-        let Some(next) = next else { return EpollTimeout::NONE };
-        let left = next.saturating_duration_since(Instant::now());
-        // Rounded up, so that the last fraction of a millisecond does not spin.
-        EpollTimeout::try_from(left.as_millis().saturating_add(1)).unwrap_or(EpollTimeout::MAX)
-    }
-
-    fn anyone_connected(&self) -> bool {
-        self.endpoints.values().any(|endpoint| matches!(endpoint.seat, Seat::Here(_)))
     }
 
     fn on_event(&mut self, data: u64) {
@@ -136,6 +121,8 @@ impl Control {
                 log::error!(target: LOG_TARGET, "({path}) cannot wait for connections: {error}");
             }
         }
+        // A client tries at once.
+        self.look_at = endpoint.deadline().or(self.look_at);
         self.endpoints.insert(id, endpoint);
     }
 
@@ -148,6 +135,7 @@ impl Control {
             Ok(None) => return,
             Err(error) => {
                 // Most likely no descriptors are left: being told again at once would only burn time.
+                crate::descriptors::reserve(u64::MAX);
                 *resume_at = Some(Instant::now() + RETRY);
                 let path = endpoint.slot.config.path.display();
                 log::warn!(target: LOG_TARGET, "({path}) cannot accept a connection: {error}; trying again in a second");
@@ -165,7 +153,7 @@ impl Control {
     }
 
     /// Makes `stream` the connection of endpoint `id`.
-    fn seat(&mut self, id: u32, stream: UnixStream) {
+    pub(super) fn seat(&mut self, id: u32, stream: UnixStream) {
         let Some(endpoint) = self.endpoints.get_mut(&id) else { return };
         self.generation = self.generation.checked_add(1).unwrap_or(1);
         let event = EpollEvent::new(EpollFlags::EPOLLIN, token(id, self.generation));
@@ -195,7 +183,7 @@ impl Control {
     }
 
     /// Does `work` on the connection of endpoint `id`, if the control thread has it.
-    fn perform(&mut self, id: u32, work: Work) {
+    pub(super) fn perform(&mut self, id: u32, work: Work) {
         let Some(mut connection) = self.endpoints.get_mut(&id).and_then(Endpoint::take_connection)
         else {
             return;
@@ -309,66 +297,6 @@ impl Control {
         log::debug!(target: LOG_TARGET, "({}) device removed", slot.config.path.display());
         if let Some(reply) = removal {
             let _ = reply.try_send(());
-        }
-    }
-
-    /// Does what is due by the clock.
-    fn on_time(&mut self, now: Instant) {
-        let watch = now >= self.watch_at;
-        if watch {
-            self.watch_at = now + WATCH;
-            self.workers.rescue();
-        }
-        let ids: Vec<u32> = self.endpoints.keys().copied().collect();
-        for id in ids {
-            self.on_time_of(id, now, watch);
-        }
-    }
-
-    fn on_time_of(&mut self, id: u32, now: Instant, watch: bool) {
-        let Some(endpoint) = self.endpoints.get_mut(&id) else { return };
-        if endpoint.next.as_ref().is_some_and(|(_, until)| now >= *until) {
-            endpoint.slot.log(Level::Warn, "a second front-end was refused: one is connected");
-            endpoint.next = None;
-        }
-        if let Seat::Here(connection) = &mut endpoint.seat {
-            if connection.session.deadline().is_some_and(|until| now >= until) {
-                return self.perform(id, Work::HangUp(End::Wire(WireError::TimedOut)));
-            }
-            if watch {
-                connection.device.watch();
-            }
-        }
-        match &mut endpoint.door {
-            Door::Listener { listener, resume_at } if resume_at.is_some_and(|at| now >= at) => {
-                *resume_at = None;
-                let event = EpollEvent::new(EpollFlags::EPOLLIN, token(id, 0));
-                if self.epoll.add(listener.socket(), event).is_err() {
-                    *resume_at = Some(now + RETRY);
-                }
-            }
-            Door::Connector { retry_at, .. } if retry_at.is_some_and(|at| now >= at) => {
-                self.connect(id, now)
-            }
-            Door::Listener { .. } | Door::Connector { .. } => {}
-        }
-    }
-
-    /// One attempt of a client.
-    fn connect(&mut self, id: u32, now: Instant) {
-        let Some(endpoint) = self.endpoints.get_mut(&id) else { return };
-        let Door::Connector { retry_at, told } = &mut endpoint.door else { return };
-        match connect_to(&endpoint.slot.config.path) {
-            Ok(stream) => {
-                (*retry_at, *told) = (None, false);
-                self.seat(id, stream);
-            }
-            Err(error) => {
-                *retry_at = Some(now + RETRY);
-                if !std::mem::replace(told, true) {
-                    log::info!(target: LOG_TARGET, "{error}; trying again every second");
-                }
-            }
         }
     }
 

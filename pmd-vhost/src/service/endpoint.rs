@@ -62,7 +62,7 @@ impl Endpoint {
     ///
     /// # Errors
     ///
-    /// [`Error::PathInUse`], [`Error::PathServed`], [`Error::PathTooLong`], [`Error::Io`].
+    /// What keeps a socket from being made at the path.
     pub(crate) fn open(slot: Arc<Slot>) -> Result<Self, Error> {
         let path = &slot.config.path;
         let door = match slot.config.role {

@@ -14,7 +14,7 @@
 //! Threading: [`Service`] and [`DeviceHandle`] may be used from any thread.
 
 use std::io;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -26,10 +26,12 @@ use virtio::Features;
 
 use crate::Error;
 use crate::config::DeviceConfig;
+use crate::descriptors::with_more;
 use crate::device::Slot;
 use crate::events::EventSink;
 use crate::vring::{Claim, VringShared};
 
+mod clock;
 mod connection;
 mod control;
 mod endpoint;
@@ -42,6 +44,9 @@ use worker::Returned;
 
 /// How long an owner's call waits for a poller that does not leave its burst.
 pub const CALL_WAIT: Duration = Duration::from_secs(2);
+
+/// The most devices of a service, which is what DPDK's one thread for all sockets can wait for.
+pub const DEVICES_MAX: usize = 1023;
 
 /// What the control thread is asked to do.
 enum Command {
@@ -56,9 +61,21 @@ enum Command {
 struct Mailbox {
     commands: Mutex<Sender<Command>>,
     wake: EventFd,
+    /// Devices that were added and not removed.
+    devices: AtomicUsize,
 }
 
 impl Mailbox {
+    /// Counts one device more, if there may be one. Returns how many there were.
+    fn enter(&self) -> Option<usize> {
+        let more = |devices| (devices < DEVICES_MAX).then_some(devices + 1);
+        self.devices.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()
+    }
+
+    fn leave(&self) {
+        self.devices.fetch_sub(1, Ordering::Relaxed);
+    }
+
     fn post(&self, command: Command) -> Result<(), Error> {
         let sender: MutexGuard<'_, _> =
             self.commands.lock().unwrap_or_else(PoisonError::into_inner);
@@ -116,10 +133,12 @@ impl Service {
     pub fn start_with(
         spawn: impl FnOnce(&str, Box<dyn FnOnce() + Send>) -> io::Result<JoinHandle<()>>,
     ) -> Result<Self, Error> {
-        let wake = EventFd::from_value_and_flags(0, EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)
-            .map_err(|error| Error::io("making the vhost service's event", error))?;
+        let flags = EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC;
+        let make = || EventFd::from_value_and_flags(0, flags).map_err(io::Error::from);
+        let wake = with_more("making the vhost service's event", make)?;
         let (sender, receiver) = channel();
-        let mailbox = Arc::new(Mailbox { commands: Mutex::new(sender), wake });
+        let mailbox =
+            Arc::new(Mailbox { commands: Mutex::new(sender), wake, devices: AtomicUsize::new(0) });
         let control = control::Control::new(Arc::clone(&mailbox), receiver)?;
         let thread = spawn("vhost-evt", Box::new(move || control.run()))
             .map_err(|error| Error::io("starting the vhost control thread", error))?;
@@ -132,20 +151,35 @@ impl Service {
     ///
     /// # Errors
     ///
-    /// What [`DeviceConfig::check`] answers; [`Error::PathInUse`], [`Error::PathServed`], [`Error::PathTooLong`], [`Error::Io`] for the
-    /// socket; [`Error::ServiceEnded`].
+    /// What [`DeviceConfig::check`] answers; [`Error::TooManyDevices`]; what keeps a socket from being made at the path, each
+    /// reason with an error of its own; [`Error::ServiceEnded`].
     pub fn add(
         &self,
         config: DeviceConfig,
         sink: impl EventSink + 'static,
     ) -> Result<DeviceHandle, Error> {
         config.check()?;
-        let slot = Slot::new(config, self.fences, Box::new(sink));
+        let too_many = || Error::TooManyDevices { path: config.path.clone() };
+        let devices = self.mailbox.enter().ok_or_else(too_many)?;
+        reserve_descriptors(devices + 1, config.rings());
+        self.open(config, Box::new(sink)).inspect_err(|_| self.mailbox.leave())
+    }
+
+    fn open(&self, config: DeviceConfig, sink: Box<dyn EventSink>) -> Result<DeviceHandle, Error> {
+        let slot = Slot::new(config, self.fences, sink);
         let endpoint = Box::new(Endpoint::open(Arc::clone(&slot))?);
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         self.mailbox.post(Command::Add(id, endpoint))?;
         Ok(DeviceHandle { mailbox: Arc::clone(&self.mailbox), slot, id, removed: false })
     }
+}
+
+/// Makes sure that so many devices can have what they need: socket, connection and events; three for each ring; and what
+/// travels with a memory table. The rest of the process has some, too.
+pub(crate) fn reserve_descriptors(devices: usize, rings: usize) {
+    const OTHERS: usize = 256;
+    let wanted = OTHERS.saturating_add(devices.saturating_mul(3 + 3 * rings));
+    crate::descriptors::reserve(wanted as u64);
 }
 
 impl Drop for Service {
@@ -194,6 +228,7 @@ impl DeviceHandle {
         if std::mem::replace(&mut self.removed, true) {
             return Ok(());
         }
+        self.mailbox.leave();
         let (reply, answer) = sync_channel(1);
         // Without a control thread everything is released already.
         if self.mailbox.post(Command::Remove(self.id, reply)).is_err() {

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -14,6 +14,7 @@ use nix::sys::socket::{
 use nix::sys::stat::{Mode, fchmod};
 
 use crate::Error;
+use crate::descriptors::with_more;
 
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 128;
@@ -31,20 +32,15 @@ impl Listener {
     ///
     /// # Errors
     ///
-    /// [`Error::PathInUse`], [`Error::PathServed`], [`Error::PathTooLong`], [`Error::Io`].
+    /// One of its own for each reason that a user can do something about; [`Error::Io`] for the others.
     pub(crate) fn bind(path: &Path) -> Result<Self, Error> {
         let addr = address(path)?;
-        let failed =
-            |errno: Errno| Error::io(format!("failed to bind to {}", path.display()), errno);
-        let fd = stream_socket().map_err(failed)?;
+        let what = format!("failed to bind to {}", path.display());
+        let failed = |errno: Errno| Error::io(what.clone(), errno);
+        let fd = with_more(&what, || stream_socket().map_err(Into::into))?;
         // The mode of the socket is what the path is made with: it is never open to others.
         fchmod(&fd, Mode::S_IRUSR | Mode::S_IWUSR).map_err(failed)?;
-        bind(fd.as_raw_fd(), &addr).map_err(|errno| match errno {
-            Errno::EADDRINUSE if is_served(&addr) => Error::PathServed { path: path.to_owned() },
-            Errno::EADDRINUSE => Error::PathInUse { path: path.to_owned() },
-            Errno::ENOENT => no_folder(path),
-            errno => failed(errno),
-        })?;
+        bind(fd.as_raw_fd(), &addr).map_err(|errno| refused(errno, path, &addr))?;
         let listener = Self { socket: fd.into(), path: path.to_owned(), identity: identity(path) };
         let backlog = Backlog::new(BACKLOG).unwrap_or(Backlog::MAXCONN);
         listen(&listener.socket, backlog).map_err(failed)?;
@@ -102,11 +98,24 @@ fn is_served(addr: &UnixAddr) -> bool {
     matches!(answer, Ok(()) | Err(Errno::EPROTOTYPE))
 }
 
-fn no_folder(path: &Path) -> Error {
-    let folder = path.parent().unwrap_or(path).display();
-    let advice = format!("{}; make the folder {folder} first", Errno::ENOENT.desc());
-    let source = io::Error::new(io::ErrorKind::NotFound, advice);
-    Error::io(format!("failed to bind to {}", path.display()), source)
+/// Why a socket cannot be made at `path`, in terms of what to do.
+fn refused(errno: Errno, path: &Path, addr: &UnixAddr) -> Error {
+    let path = path.to_owned();
+    match errno {
+        Errno::EADDRINUSE if is_served(addr) => Error::PathServed { path },
+        Errno::EADDRINUSE if !may_be_removed(&path) => Error::NotASocket { path },
+        Errno::EADDRINUSE => Error::PathInUse { path },
+        Errno::ENOENT | Errno::ENOTDIR => Error::NoFolder { path },
+        Errno::EACCES | Errno::EPERM => Error::Forbidden { what: "bind to", path },
+        errno => Error::io(format!("failed to bind to {}", path.display()), errno),
+    }
+}
+
+/// Whether what lies at `path` is a socket, or a link without target: nothing that somebody could miss.
+fn may_be_removed(path: &Path) -> bool {
+    let here = std::fs::symlink_metadata(path).map(|meta| meta.file_type());
+    let is_link = here.as_ref().is_ok_and(|kind| kind.is_symlink());
+    here.is_ok_and(|kind| kind.is_socket()) || is_link && !path.exists()
 }
 
 fn stream_socket() -> Result<OwnedFd, Errno> {
@@ -121,10 +130,12 @@ fn stream_socket() -> Result<OwnedFd, Errno> {
 /// Whatever stands in the way; nobody listening yet is the usual case.
 pub(crate) fn connect_to(path: &Path) -> Result<UnixStream, Error> {
     let addr = address(path)?;
-    let failed =
-        |errno: Errno| Error::io(format!("failed to connect to {}", path.display()), errno);
-    let fd = stream_socket().map_err(failed)?;
-    connect(fd.as_raw_fd(), &addr).map_err(failed)?;
+    let what = format!("failed to connect to {}", path.display());
+    let fd = with_more(&what, || stream_socket().map_err(Into::into))?;
+    connect(fd.as_raw_fd(), &addr).map_err(|errno| match errno {
+        Errno::EACCES => Error::Forbidden { what: "connect to", path: path.to_owned() },
+        errno => Error::io(what, errno),
+    })?;
     Ok(fd.into())
 }
 
@@ -160,16 +171,32 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let stale = dir.path().join("stale");
         drop(UnixListener::bind(&stale).unwrap());
-        let file = dir.path().join("file");
-        std::fs::write(&file, "x").unwrap();
         let dangling = dir.path().join("link");
         std::os::unix::fs::symlink(dir.path().join("nowhere"), &dangling).unwrap();
-        for path in [&stale, &file, &dangling] {
+        for path in [&stale, &dangling] {
             let error = Listener::bind(path).unwrap_err();
             assert!(matches!(error, Error::PathInUse { .. }), "{error}");
             assert!(error.to_string().ends_with("Address already in use; remove it and try again"));
             assert!(std::fs::symlink_metadata(path).is_ok(), "{} was removed", path.display());
         }
+    }
+
+    #[test]
+    fn nobody_is_told_to_remove_what_is_no_socket() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, folder) = (dir.path().join("file"), dir.path().join("folder"));
+        std::fs::write(&file, "x").unwrap();
+        std::fs::create_dir(&folder).unwrap();
+        let link = dir.path().join("link");
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        for path in [&file, &folder, &link] {
+            let text = Listener::bind(path).unwrap_err().to_string();
+            assert!(
+                text.ends_with("by something that is no socket; choose another path"),
+                "{text}"
+            );
+        }
+        assert_eq!(std::fs::read_to_string(&link).unwrap(), "x");
     }
 
     #[test]
@@ -212,6 +239,10 @@ mod tests {
             "{error}"
         );
         assert!(error.ends_with("no/such/dir first"), "{error}");
+        let file = dir.path().join("file");
+        std::fs::write(&file, "x").unwrap();
+        let below = Listener::bind(&file.join("sock")).unwrap_err().to_string();
+        assert!(below.contains("make the folder"), "{below}");
         assert!(connect_to(&dir.path().join("nobody")).is_err());
     }
 }
