@@ -20,7 +20,7 @@ pub(crate) fn configuration(config: &EalConfig, runtime_dir: Option<&Path>) {
         log::info!(target: "eal", "Multi-process socket {}/socket", dir.display());
     }
     log::info!(target: "eal", "{}", iova(config.iova_mode));
-    for line in [simd(config), no_pci_drivers(config)].into_iter().flatten() {
+    for line in [simd(config), blocked(config), no_pci_drivers(config)].into_iter().flatten() {
         log::info!(target: "eal", "{line}");
     }
     log::debug!(target: "eal", "{}", pci(config));
@@ -45,18 +45,28 @@ fn simd(config: &EalConfig) -> Option<String> {
     chosen.then(|| format!("data paths may use SIMD registers of up to {bits} bits"))
 }
 
-/// Said when PCI devices were chosen.
+/// Said when devices are to be left alone by name.
+fn blocked(config: &EalConfig) -> Option<String> {
+    let named: Vec<&str> = blocks(config, false).collect();
+    (!named.is_empty()).then(|| format!("not made, as --block (-b) says: {}", named.join(", ")))
+}
+
+/// Said when PCI devices are to be left alone.
 fn no_pci_drivers(config: &EalConfig) -> Option<String> {
-    let is_pci = |name: &&String| {
-        name.starts_with(|first: char| first.is_ascii_hexdigit()) && name.contains(':')
-    };
-    let named: Vec<&str> = config.block.iter().filter(is_pci).map(String::as_str).collect();
+    let named: Vec<&str> = blocks(config, true).collect();
     (!named.is_empty()).then(|| {
         format!(
             "no driver takes PCI devices yet: --block (-b) {} changes nothing",
             named.join(", ")
         )
     })
+}
+
+/// The blocked devices that are PCI addresses, or those that are names.
+fn blocks(config: &EalConfig, pci: bool) -> impl Iterator<Item = &str> {
+    let of_kind =
+        move |device: &&str| device.split(',').next().is_some_and(|name| name.contains(':')) == pci;
+    config.block.iter().map(String::as_str).filter(of_kind)
 }
 
 /// What is done about PCI devices.
@@ -82,8 +92,10 @@ mod tests {
     #[test]
     fn blocked_pci_devices_are_named() {
         let block = vec!["0000:03:00.0".into(), "net_null0".into()];
-        let line = no_pci_drivers(&EalConfig { block, ..EalConfig::default() }).unwrap();
+        let config = EalConfig { block, ..EalConfig::default() };
+        let line = no_pci_drivers(&config).unwrap();
         assert!(line.contains("(-b) 0000:03:00.0 changes nothing"), "{line}");
+        assert_eq!(blocked(&config).unwrap(), "not made, as --block (-b) says: net_null0");
     }
 
     #[test]

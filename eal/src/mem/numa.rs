@@ -6,6 +6,7 @@
 
 #![allow(unsafe_code, reason = "sets the memory policy of a mapped range")]
 
+use std::io;
 use std::path::Path;
 use std::ptr::NonNull;
 
@@ -111,21 +112,24 @@ impl Nodes {
         if !self.topology.has_several_nodes() || !self.topology.is_this_machine() {
             return;
         }
-        let mut mask = [0u64; 16];
-        let Some(word) = mask.get_mut(node as usize / 64) else { return };
-        *word = 1 << (node % 64);
-        let bits = 64 * mask.len() as u64;
-        let mode = libc::MPOL_PREFERRED;
-        // SAFETY: the range is mapped by the caller and holds nothing yet; the call changes where its pages come from, and
-        // reads `bits` bits of the mask, which outlives it.
-        let result = unsafe {
-            libc::syscall(libc::SYS_mbind, at.as_ptr(), len, mode, mask.as_ptr(), bits, 0)
-        };
-        if result != 0 {
-            let error = std::io::Error::last_os_error();
+        if let Err(error) = prefer(at, len, node) {
             log::warn!(target: "eal", "memory for socket {node} is not bound to it ({error})");
         }
     }
+}
+
+/// Sets the policy of a mapped range that holds nothing yet.
+fn prefer(at: NonNull<u8>, len: u64, node: u32) -> io::Result<()> {
+    let mut mask = [0u64; 16];
+    let word = mask.get_mut(node as usize / 64).ok_or(io::ErrorKind::InvalidInput)?;
+    *word = 1 << (node % 64);
+    let bits = 64 * mask.len() as u64;
+    let mode = libc::MPOL_PREFERRED;
+    // SAFETY: the range is mapped by the callers and holds nothing yet; the call changes where its pages come from, and
+    // reads `bits` bits of the mask, which outlives it.
+    let result =
+        unsafe { libc::syscall(libc::SYS_mbind, at.as_ptr(), len, mode, mask.as_ptr(), bits, 0) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Refuses more on a node than its limit, of which it has `has_bytes` already.
@@ -242,6 +246,28 @@ mod tests {
         assert!(check_limit(&[100 * MIB], 0, 90 * MIB, 10 * MIB).is_ok());
         assert!(check_limit(&[100 * MIB], 0, 90 * MIB, 11 * MIB).is_err());
         assert!(check_limit(&[100 * MIB], 7, u64::MAX, 1).is_ok());
+    }
+
+    #[test]
+    fn the_kernel_is_told_which_node_is_preferred() {
+        use crate::mem::FileKind;
+        use crate::mem::backing::{Backing, BackingKind};
+        use crate::mem::window::Window;
+        let window = Window::reserve(4 * MIB, 4 * MIB, 2 * MIB).unwrap();
+        let file = Backing::create(&BackingKind::Plain, 4 * MIB).unwrap();
+        window.map(FileKind::Data, file.fd(), 0, 2 * MIB, false).unwrap();
+        let at = window.address(FileKind::Data, 0);
+        if let Err(error) = prefer(at, 2 * MIB, 0) {
+            assert_eq!(error.kind(), io::ErrorKind::PermissionDenied, "{error}");
+            println!("SKIP the_kernel_is_told_which_node_is_preferred: the right to call mbind");
+            return;
+        }
+        let maps = std::fs::read_to_string("/proc/self/numa_maps").unwrap();
+        let address = format!("{:x} ", at.as_ptr().addr());
+        let line = maps.lines().find(|line| line.starts_with(&address)).unwrap();
+        assert!(line.contains(" prefer") && line.contains(":0"), "{line}");
+        assert!(prefer(at, 2 * MIB, 900).is_err(), "no such node");
+        assert!(prefer(at, 2 * MIB, u32::MAX).is_err());
     }
 
     #[test]

@@ -10,6 +10,7 @@
 
 mod files;
 mod giant;
+mod nodes;
 
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -128,3 +128,27 @@ fn the_line_names_pages_cost_and_remedy() {
     let line = auto(256 * MIB, 100 * MIB).describe(&plain);
     assert!(line.contains("only 100 MiB of huge pages free"), "{line}");
 }
+
+#[test]
+fn a_node_that_is_short_of_pages_is_noticed_before_anything_is_made() {
+    let tree = crate::topology::fake_tree(2);
+    huge::fake_pool(tree.path(), None, HUGE_PAGE_BYTES, [100, 100, 0]);
+    huge::fake_pool(tree.path(), Some(0), HUGE_PAGE_BYTES, [90, 90, 0]);
+    huge::fake_pool(tree.path(), Some(1), HUGE_PAGE_BYTES, [10, 10, 0]);
+    let topology = crate::topology::Topology::read(tree.path());
+    let nodes = Nodes::new(topology, 0, std::iter::once(0));
+    let choice = |figures: [u64; 2], huge: HugePolicy| {
+        let socket_mem_bytes = figures.map(|figure| figure * MIB).to_vec();
+        let config = EalConfig { sysfs: tree.path().into(), huge, socket_mem_bytes, ..wanting(0) };
+        let mut choice = Choice::new(&config, HUGE, HUGE, HUGE_PAGE_BYTES, 200 * MIB);
+        let plan = nodes.plan(&config, HUGE_PAGE_BYTES)?;
+        choice.check_nodes(&nodes, &plan).map(|()| choice.data)
+    };
+    assert_eq!(choice([128, 20], HugePolicy::Auto).unwrap(), HUGE);
+    assert_eq!(choice([64, 32], HugePolicy::Auto).unwrap(), BackingKind::Plain);
+    let text = choice([64, 32], HugePolicy::Dir("/mnt/huge".into())).unwrap_err().to_string();
+    let start =
+        "Not enough memory available on socket 1! Requested: 32MB, available: 20MB: 6 pages";
+    assert!(text.starts_with(start), "{text}");
+    assert!(text.contains("'echo 16 > /sys/devices/system/node/node1/"), "{text}");
+}
