@@ -67,6 +67,11 @@ pub trait EthDev: Send {
     /// The link as it is now. Never blocks.
     fn link(&self) -> Link;
 
+    /// Whether a peer is there and has not brought the link up yet: who wants to send can expect it to come. Never blocks.
+    fn is_connecting(&self) -> bool {
+        false
+    }
+
     /// The device's address.
     fn mac(&self) -> MacAddr;
 

@@ -1,6 +1,7 @@
 //! `start` and `stop`.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use pmd_core::{EthDev, PortId};
 
@@ -12,6 +13,11 @@ use crate::engine::{CountersSnapshot, Forwarding, Job, Mode, Split, Stream, Stre
 use crate::show;
 use crate::show::forward::LcoreStreams;
 use crate::{say, warn_user};
+
+/// How long the first bursts wait for peers that are about to bring their links up.
+const PEER_PATIENCE: Duration = Duration::from_secs(3);
+/// How often it is looked whether they have.
+const PEER_POLL: Duration = Duration::from_millis(1);
 
 impl App {
     /// Starts forwarding, after `tx_first` bursts of made packets on every stream. `interrupted` ends the wait for those.
@@ -60,6 +66,9 @@ impl App {
             flush(&mut jobs);
         }
         self.show_queues();
+        if tx_first > 0 {
+            self.await_peers(&interrupted);
+        }
         let counted = |stream: &Stream| Counted {
             id: stream.id(),
             counters: std::sync::Arc::clone(stream.counters()),
@@ -77,6 +86,18 @@ impl App {
                 self.forwarding = Some(forwarding);
             }
             Err(error) => warn_user!(self.out, "Cannot start packet forwarding: {error}"),
+        }
+    }
+
+    /// Waits while peers of forwarding ports are there whose links are not up, so that the first bursts are not lost. A port
+    /// without a peer is not waited for.
+    fn await_peers(&self, interrupted: &impl Fn() -> bool) {
+        let end = Instant::now() + PEER_PATIENCE;
+        let ports = &self.config.ports;
+        let waits =
+            || ports.iter().any(|&port| self.ports.get(port).is_some_and(EthDev::is_connecting));
+        while waits() && !interrupted() && Instant::now() < end {
+            std::thread::sleep(PEER_POLL);
         }
     }
 
@@ -206,5 +227,70 @@ impl App {
         if let Some(forwarding) = &self.forwarding {
             forwarding.update(&self.config.settings);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::Ordering;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::console::bench::Bench;
+    use crate::test_port::TestPort;
+
+    #[test]
+    fn first_bursts_wait_for_a_peer_that_is_about_to_be_ready() {
+        let port = TestPort::looped(1).0;
+        let connecting = Arc::clone(&port.connecting);
+        connecting.store(true, Ordering::Relaxed);
+        let mut bench = Bench::new(vec![port], Config::default());
+        let still = Arc::clone(&connecting);
+        let peer = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(50));
+            still.store(false, Ordering::Relaxed);
+        });
+        bench.app.start_forwarding(1, || false);
+        assert!(!connecting.load(Ordering::Relaxed), "it was waited for");
+        peer.join().unwrap();
+        bench.app.stop_forwarding();
+        assert!(bench.app.ports.get(PortId(0)).unwrap().stats().tx_packets >= 32);
+    }
+
+    #[test]
+    fn the_wait_can_be_interrupted_and_a_plain_start_has_none() {
+        let port = TestPort::looped(1).0;
+        port.connecting.store(true, Ordering::Relaxed);
+        let mut bench = Bench::new(vec![port], Config::default());
+        let start = Instant::now();
+        bench.app.start_forwarding(1, || true);
+        bench.app.stop_forwarding();
+        bench.app.start_forwarding(0, || false);
+        bench.app.stop_forwarding();
+        assert!(start.elapsed() < PEER_PATIENCE, "{:?}", start.elapsed());
+    }
+
+    #[test]
+    fn packets_of_many_flows_need_their_headers_in_the_first_segment() {
+        let mut bench = Bench::one();
+        bench.type_in("set fwd txonly");
+        bench.type_in("set txsplit rand");
+        bench.type_in("set txpkts 41,100");
+        let (_, err) = bench.type_in("start");
+        let expected = "testpmd: Random segment number or multiple flow is enabled, \
+                        but tx_pkt_seg_lengths[0] 41 < 42 (needed)\nPacket forwarding is not ready\n";
+        assert_eq!(err, expected);
+        assert!(!bench.app.is_forwarding());
+    }
+
+    #[test]
+    fn flowgen_says_how_many_flows() {
+        let mut bench = Bench::one();
+        bench.type_in("set fwd flowgen");
+        let out = bench.out("start");
+        assert!(out.contains("\n\n  number of flows for port 0: 1024\n  flowgen packet"), "{out}");
+        assert!(out.contains("\n  packet len=64 - nb packet segments=1\n"), "{out}");
+        bench.app.stop_forwarding();
     }
 }

@@ -93,6 +93,8 @@ pub struct TestPort {
     events: Events,
     /// What `link` answers.
     pub link: Link,
+    /// What `is_connecting` answers.
+    pub connecting: Arc<AtomicBool>,
     /// What `promiscuous` answers.
     pub promiscuous: bool,
 }
@@ -142,6 +144,7 @@ impl TestPort {
             sender,
             events,
             link: Link { up: true, speed_mbps: Some(10_000) },
+            connecting: Arc::default(),
             promiscuous: true,
         }
     }
@@ -284,6 +287,10 @@ impl EthDev for TestPort {
 
     fn link(&self) -> Link {
         self.link
+    }
+
+    fn is_connecting(&self) -> bool {
+        self.connecting.load(Ordering::Relaxed)
     }
 
     fn mac(&self) -> MacAddr {

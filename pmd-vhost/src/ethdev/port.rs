@@ -250,6 +250,11 @@ impl EthDev for VhostPort {
         Link { up, speed_mbps: Some(SPEED_MBPS) }
     }
 
+    fn is_connecting(&self) -> bool {
+        let waits = |device: &DeviceHandle| device.is_connected() && !device.is_up();
+        self.started && self.device.as_ref().is_some_and(waits)
+    }
+
     fn mac(&self) -> MacAddr {
         self.mac
     }
