@@ -188,6 +188,14 @@ fn dpdk_forwards_as_client_on_two_queues() {
     }
 }
 
+/// Frames of several segments reach it in tables of their own.
+#[test]
+fn dpdk_forwards_out_of_order_with_long_frames() {
+    if installed("dpdk_forwards_out_of_order_with_long_frames") {
+        forwards(false, 1, ",in_order=0,queue_size=1024", 9000);
+    }
+}
+
 /// DPDK maps the larger memory while its rings run, and goes on.
 #[test]
 fn dpdk_follows_memory_that_grows() {
