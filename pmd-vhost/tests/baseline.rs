@@ -7,6 +7,9 @@
     reason = "a test that cannot go on fails"
 )]
 
+#[cfg(feature = "ethdev")]
+#[path = "support/port.rs"]
+mod port;
 mod support;
 
 use std::fs::File;
@@ -81,6 +84,28 @@ fn two_hundred_connections_leave_nothing_behind() {
         return in_a_child("two_hundred_connections_leave_nothing_behind");
     }
     connections();
+}
+
+#[cfg(feature = "ethdev")]
+#[test]
+fn ports_that_come_and_go_leave_nothing_behind() {
+    if std::env::var_os(CHILD).is_none() {
+        return in_a_child("ports_that_come_and_go_leave_nothing_behind");
+    }
+    let mut before = None;
+    for round in 0..20 {
+        let mut setup = port::Setup::new(4, 2048);
+        let front = setup.front(1 + round % 4);
+        if round % 2 == 0 {
+            setup.dev().close().unwrap();
+        }
+        drop(setup);
+        drop(front);
+        eventually("mappings released", || mappings() == 0);
+        // The first round starts what stays.
+        let baseline = *before.get_or_insert_with(descriptors);
+        eventually("descriptors closed", || descriptors() == baseline);
+    }
 }
 
 #[test]

@@ -9,7 +9,9 @@
 //! | `queues=N` | 1 | the most queue pairs, 1 to 128 |
 //! | `client=0\|1` | 0 | 1: connect to the front-end's socket, and try again every second |
 //! | `legacy-ol-flags=0\|1` | 0 | no effect: no offload is offered yet |
-//! | `iommu-support`, `postcopy-support`, `tso`, `linear-buffer`, `ext-buffer` | 0 | 1 is refused: not implemented |
+//! | `tso=0\|1` | 0 | accepted; 1 is told to have no effect, as no offload is offered yet |
+//! | `iommu-support`, `postcopy-support`, `linear-buffer`, `ext-buffer` | 0 | 1 is refused: not implemented |
+//! | `dmas`, `dma-ring-size` | none | refused, as by DPDK's own driver |
 //!
 //! The socket is made (or the first connection attempted) by the first `configure`, as in DPDK. Threading: the port may be
 //! moved between threads; its queues are polled by one thread each.

@@ -25,12 +25,18 @@ pub const POOL: u32 = 512;
 
 impl Setup {
     pub fn new(queues: u16, data_bytes: u16) -> Self {
+        Self::with(queues, data_bytes, "")
+    }
+
+    /// As `new`, with further devargs: `,client=1`.
+    pub fn with(queues: u16, data_bytes: u16, further: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("sock");
         let eal = Eal::new(EalConfig::default()).unwrap();
         let pool = MbufPool::create(eal.memory(), "pool", POOL, data_bytes, 32).unwrap();
         let mut ports = Ports::new();
-        let id = ports.attach(&eal, &drivers(), &args(&path, queues)).unwrap();
+        let text = format!("net_vhost0,iface={},queues={queues}{further}", path.display());
+        let id = ports.attach(&eal, &drivers(), &DevArgs::parse(&text).unwrap()).unwrap();
         let mut setup = Self { ports, id, pool, path, _dir: dir, _eal: eal };
         setup.prepare(queues);
         setup.dev().start().unwrap();
