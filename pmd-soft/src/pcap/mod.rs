@@ -15,7 +15,8 @@
 //!
 //! **Files.** pcap, not pcapng; Ethernet. Read in either byte order, with micro- or nanoseconds; written little-endian with
 //! nanoseconds. A frame that is longer than an mbuf becomes a chain. Files are read through a buffer of half a megabyte, so their
-//! length does not matter. Every burst is written when it is sent: who reads the file meanwhile finds whole frames.
+//! length does not matter. Every burst is written when it is sent, so the file is up to date and holds whole
+//! frames between bursts.
 //!
 //! **When a file is bad.** What is no capture file at all is refused when the port is made. A file that ends inside a record or is
 //! damaged gives the frames before that place; then the queue counts an error and an event names the reason; the place, in bytes,

@@ -13,8 +13,8 @@ const BUFFER_BYTES: usize = 2 * (RECORD_HEADER_BYTES + RECORD_BYTES_MAX as usize
 
 /// Writes frames to a capture file: little-endian, nanoseconds, Ethernet, as DPDK's port does.
 ///
-/// Frames are gathered in memory and written by [`Writer::flush`], so whoever reads the file meanwhile sees whole records. When
-/// a write fails (a full disk), the file is cut back to its last whole record.
+/// Frames are gathered in memory and written by [`Writer::flush`], so between two flushes the file holds whole records. When a write
+/// fails (a full disk), the file is cut back to its last whole record.
 pub struct Writer {
     file: File,
     /// The file up to here holds whole records.
