@@ -5,6 +5,8 @@ use pmd_core::{EthDev, MbufPool, PortId, Ports, QueueLimits};
 
 use crate::config::{Config, MAX_BURST};
 
+/// Name of the first pool.
+const FIRST: &str = "mb_pool_0";
 /// mbufs that a thread keeps to itself when nothing is said.
 const DEFAULT_CACHE: u16 = 250;
 /// Descriptors of the longest ring that the reference's pool is made for, receive and transmit.
@@ -78,6 +80,13 @@ impl MorePools {
         self.0.iter().find(|(_, user)| *user == Some(port)).map(|(pool, _)| pool)
     }
 
+    /// All pools with their names, of which `first` is the first.
+    pub fn named(&self, first: &MbufPool) -> Vec<(String, MbufPool)> {
+        let more =
+            self.0.iter().zip(1..).map(|((pool, _), n)| (format!("{FIRST}_{n}"), pool.clone()));
+        std::iter::once((FIRST.to_owned(), first.clone())).chain(more).collect()
+    }
+
     /// The port is gone.
     pub fn release(&mut self, port: PortId) {
         for (_, user) in &mut self.0 {
@@ -108,7 +117,7 @@ impl MorePools {
             *user = Some(port);
             return Ok(());
         }
-        let name = format!("mb_pool_0_{}", self.0.len() + 1);
+        let name = format!("{FIRST}_{}", self.0.len() + 1);
         let count = sizing.needed(ports.get(port).into_iter(), config);
         self.0.push((make(eal, &name, count, config, sizing)?, Some(port)));
         Ok(())
@@ -127,14 +136,13 @@ pub fn first(
     config: &Config,
     sizing: Sizing,
 ) -> Result<MbufPool, String> {
-    const NAME: &str = "mb_pool_0";
     if let Some(count) = sizing.total {
-        return make(eal, NAME, count, config, sizing);
+        return make(eal, FIRST, count, config, sizing);
     }
     let needed = sizing.needed(ports.iter().map(|(_, dev)| dev), config);
     let mut count = sizing.usual(config).max(needed);
     loop {
-        match make(eal, NAME, count, config, sizing) {
+        match make(eal, FIRST, count, config, sizing) {
             Err(_) if count > needed => count = (count / 2).max(needed),
             made => return made,
         }

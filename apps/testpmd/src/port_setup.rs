@@ -64,8 +64,8 @@ impl App {
         dev.configure(&config).map_err(|error| refusal(port, &error))?;
         if let Some(mtu) = settings.mtu.or(mtu) {
             match dev.set_mtu(mtu) {
-                // A longest packet is a wish that a device without such an operation is not asked.
-                Err(Error::NoOperation(_)) if settings.mtu.is_none() => {}
+                // A device without such an operation takes any length.
+                Err(Error::NoOperation(_)) => {}
                 set => set.map_err(|error| format!("Set MTU failed: {error}"))?,
             }
         }

@@ -185,12 +185,18 @@ fn ports(config: EalConfig, options: &Options, signals: &Signals, mut out: Outpu
         warn_user!(app.out, "Start ports failed");
     }
     app.tell_promiscuous();
-    if options.interactive {
+    let session = Session::new(signals).with_json(options.json);
+    if let Some(path) = &options.command_file {
+        console::load(&mut app, &session, path);
+    }
+    if session.has_ended() || signals.arrived() {
+        // The file said so.
+    } else if options.interactive {
         if options.auto_start {
             say!(app.out, "Start automatic packet forwarding");
             app.start_forwarding(0, interrupted);
         }
-        console::run(&mut app, &Session::new(signals).with_json(options.json));
+        console::run(&mut app, &session);
     } else {
         say!(app.out, "No commandline core given, start packet forwarding");
         app.start_forwarding(u32::from(options.tx_first), interrupted);

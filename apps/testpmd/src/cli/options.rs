@@ -1,7 +1,5 @@
 //! What the options say.
 
-use std::path::PathBuf;
-
 use crate::config::Config;
 
 /// Everything that was said behind `--`.
@@ -10,7 +8,7 @@ pub struct Options {
     /// `-i`: a console.
     pub interactive: bool,
     /// `--cmdline-file`: console lines to run first.
-    pub command_file: Option<PathBuf>,
+    pub command_file: Option<String>,
     /// `-a`: forward at once.
     pub auto_start: bool,
     /// `--tx-first`

@@ -207,7 +207,7 @@ mod tests {
             ("sta", "rt "),
             ("start ", "tx_first "),
             ("st", ""),
-            ("set b", "urst "),
+            ("set bu", "rst "),
             ("  show   po", "rt "),
             ("show config rx", "tx "),
             ("set promisc a", "ll "),

@@ -35,11 +35,13 @@
 //! not found`. The first entry that fits a line is run. The tests of this module try every entry: an accessor that asks for
 //! what the syntax does not have fails there, and answers zero or nothing in the program.
 
+mod absent;
 mod args;
 mod attach;
 pub mod completion;
 mod csum;
 mod display;
+mod dump;
 mod forwarding;
 mod help;
 mod link;
@@ -116,6 +118,8 @@ pub const TABLES: &[&[Command]] = &[
     queues::COMMANDS,
     rss::COMMANDS,
     attach::COMMANDS,
+    dump::COMMANDS,
+    absent::COMMANDS,
 ];
 
 /// All commands.
@@ -123,5 +127,7 @@ pub fn all() -> impl Iterator<Item = &'static Command> {
     TABLES.iter().copied().flatten()
 }
 
+#[cfg(test)]
+mod port_tests;
 #[cfg(test)]
 mod tests;

@@ -103,7 +103,8 @@ fn set_queue_offload(app: &mut App, args: &Args<'_>) {
     if !app.offloads_may_change(port) {
         return;
     }
-    let queues = if rx { app.config.rx_queues } else { app.config.tx_queues };
+    let config = app.ports.get(port).map(EthDev::config).unwrap_or_default();
+    let queues = if rx { config.rx_queues } else { config.tx_queues };
     if queue >= queues {
         let last = i32::from(queues) - 1;
         return warn_user!(app.out, "Error: input queue_id should be 0 ... {last}");

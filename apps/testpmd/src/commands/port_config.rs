@@ -1,7 +1,9 @@
 //! Settings of all ports at once, and MTUs.
 
-use pmd_core::{EthDev, PortId};
+use nix::errno::Errno;
+use pmd_core::{Error, EthDev, PortId};
 
+use super::refusal::errno;
 use super::{Args, Command, Section, Which};
 use crate::app::App;
 use crate::config::{MAX_BURST, sizes};
@@ -177,11 +179,14 @@ fn set_longest(app: &mut App, args: &Args<'_>) {
         return warn_user!(app.out, "max-pkt-len can not be less than {least}");
     }
     for port in app.ports.ids() {
-        let Some(dev) = app.ports.get(port) else { continue };
-        match sizes::mtu_of(bytes, &dev.info()) {
-            Ok(mtu) => app.settings_of(port).mtu = Some(mtu),
+        let Some(info) = app.ports.get(port).map(EthDev::info) else { continue };
+        match sizes::mtu_of(bytes, &info) {
+            Ok(mtu) if change_mtu(app, port, mtu).is_ok() => {
+                app.settings_of(port).mtu = Some(mtu);
+            }
+            Ok(mtu) => warn_user!(app.out, "Failed to set MTU to {mtu} for port {port}"),
             Err(problem) => {
-                let mtu = bytes - sizes::overhead_bytes(&dev.info());
+                let mtu = bytes - sizes::overhead_bytes(&info);
                 return warn_user!(
                     app.out,
                     "{problem} for port_id {port}\nFailed to set MTU to {mtu} for port {port}"
@@ -257,16 +262,25 @@ fn set_mtu(app: &mut App, port: PortId, mtu: u16) {
     if app.select(Which::One(port.0)).is_none() {
         return;
     }
-    let Some(dev) = app.ports.get_mut(port) else { return };
-    let most = dev.info().max_mtu;
+    let most = app.ports.get(port).map_or(0, |dev| dev.info().max_mtu);
     if mtu > most {
         return warn_user!(app.out, "MTU ({mtu}) > device max MTU ({most}) for port_id {port}");
     }
-    match dev.set_mtu(mtu) {
+    let result =
+        if app.settings_of(port).to_configure { Ok(()) } else { change_mtu(app, port, mtu) };
+    match result {
         Ok(()) => app.settings_of(port).mtu = Some(mtu),
-        Err(error) => {
-            let diag = super::refusal::errno(&error) as i32;
-            warn_user!(app.out, "{error}\nSet MTU failed. diag=-{diag}");
-        }
+        Err(errno) => warn_user!(app.out, "Set MTU failed. diag=-{}", errno as i32),
     }
+}
+
+/// Sets the MTU at once, and says what would do when it cannot be this.
+fn change_mtu(app: &mut App, port: PortId, mtu: u16) -> Result<(), Errno> {
+    let Some(dev) = app.ports.get_mut(port) else { return Err(Errno::ENODEV) };
+    dev.set_mtu(mtu).map_err(|error| {
+        if !matches!(error, Error::NoOperation(_)) {
+            warn_user!(app.out, "{error}");
+        }
+        errno(&error)
+    })
 }

@@ -1,7 +1,7 @@
 //! VLAN tags: taken out, put in, filtered by.
 
 use nix::errno::Errno;
-use pmd_core::{EthDev, PortId, RxOffloads};
+use pmd_core::{EthDev, PortId, RxOffloads, TxOffloads};
 
 use super::refusal::errno;
 use super::{Args, Command, Section, Which};
@@ -213,9 +213,19 @@ fn insert(app: &mut App, args: &Args<'_>) {
     if double && !is_vlan(app, args.number("outer")) {
         return;
     }
-    // No port here puts tags in.
-    match double {
-        true => warn_user!(app.out, "Error: qinq insert not supported by port {port}"),
-        false => warn_user!(app.out, "Error: vlan insert is not supported by port {port}"),
+    let capable = app
+        .ports
+        .get(port)
+        .is_some_and(|dev| dev.info().tx_offloads.contains(TxOffloads::VLAN_INSERT));
+    if double {
+        warn_user!(app.out, "Error: qinq insert not supported by port {port}");
+    } else if !capable {
+        warn_user!(app.out, "Error: vlan insert is not supported by port {port}");
+    } else {
+        warn_user!(
+            app.out,
+            "tags of made packets are not supported yet; to put back tags that were taken out: \
+             port config {port} tx_offload vlan_insert on"
+        );
     }
 }
