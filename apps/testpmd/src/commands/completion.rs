@@ -209,7 +209,7 @@ mod tests {
             ("st", ""),
             ("set bu", "rst "),
             ("  show   po", "rt "),
-            ("show config rx", "tx "),
+            ("show config rxt", "x "),
             ("set promisc a", "ll "),
             ("port stop 1", "2 "),
             ("help se", "t "),
