@@ -12,7 +12,10 @@ mod port;
 mod support;
 
 use eal::{Eal, EalConfig};
-use pmd_core::{Burst, Error, Event, PortConfig, Ports, RxBurst, RxQueueConfig, TxBurst};
+use pmd_core::{
+    Burst, Error, Event, Mbuf, PortConfig, Ports, RxBurst, RxOffloads, RxQueueConfig, TxBurst,
+    TxOffloads,
+};
 use port::{POOL, Setup, args, drivers};
 use support::{BUFFER, HEADER, eventually};
 
@@ -271,4 +274,119 @@ fn a_path_in_use_is_an_error_of_configure() {
     let text = error.unwrap_err().to_string();
     assert!(text.contains("Address already in use by a running process; choose"), "{text}");
     assert!(setup.path.exists());
+}
+
+/// A frame with VLAN tag `tci`, or without any.
+fn tagged(tci: Option<u16>) -> Vec<u8> {
+    let mut frame = pattern(3, 12);
+    if let Some(tci) = tci {
+        frame.extend([0x81, 0x00]);
+        frame.extend(tci.to_be_bytes());
+    }
+    frame.extend([0x08, 0x00]);
+    frame.extend(pattern(4, 60));
+    frame
+}
+
+#[test]
+fn vlan_tags_are_taken_out_and_put_in_when_asked_for() {
+    let mut setup = Setup::new(1, 2048);
+    let mut front = setup.front(1);
+    let mut rx = setup.dev().claim_rx(0, "test").unwrap();
+    let mut tx = setup.dev().claim_tx(0, "test").unwrap();
+    let mut burst = Burst::new(4);
+    let config = |strip, insert| PortConfig {
+        rx_queues: 1,
+        tx_queues: 1,
+        rx_offloads: if strip { RxOffloads::VLAN_STRIP } else { RxOffloads::empty() },
+        tx_offloads: if insert { TxOffloads::VLAN_INSERT } else { TxOffloads::empty() },
+    };
+    for (strip, insert) in [(false, true), (true, false), (true, true), (false, false)] {
+        setup.dev().stop().unwrap();
+        drop((rx, tx));
+        setup.dev().configure(&config(strip, insert)).unwrap();
+        setup.set_up_queues(1);
+        rx = setup.dev().claim_rx(0, "test").unwrap();
+        tx = setup.dev().claim_tx(0, "test").unwrap();
+        setup.dev().start().unwrap();
+        for tag in [Some(0x602A), None] {
+            front.send(1, &tagged(tag));
+            front.rings[0].post();
+            assert_eq!(rx.burst(&mut burst), 1);
+            assert_eq!(burst[0].to_vec(), tagged(tag.filter(|_| !strip)));
+            assert_eq!(tx.burst(&mut burst), 1);
+            let comes_back = tagged(tag.filter(|_| !strip || insert));
+            assert_eq!(front.rings[0].take(&front.memory), Some(comes_back), "{strip} {insert}");
+        }
+    }
+    setup.dev().stop().unwrap();
+    let mut lro = config(false, false);
+    lro.rx_offloads = RxOffloads::TCP_LRO;
+    assert!(matches!(setup.dev().configure(&lro), Err(Error::Offloads { rx: true, .. })));
+    drop(burst);
+    setup.assert_pool_is_whole();
+}
+
+#[test]
+fn a_frame_of_64_kib_in_a_chain_of_descriptors_becomes_a_chain_of_mbufs() {
+    let mut setup = Setup::new(1, 2048);
+    let front = setup.front(1);
+    let mut rx = setup.dev().claim_rx(0, "test").unwrap();
+    // A kilobyte in each of 64 descriptors, the header in front of the first.
+    let packet = pattern(9, 65_535);
+    let (at, each) = (0x30_0000, 1024);
+    front.memory.write(at, &[0; HEADER]);
+    front.memory.write(at + HEADER as u64, &packet);
+    let total = (HEADER + packet.len()) as u64;
+    for slot in 0..64_u16 {
+        let from = u64::from(slot) * each;
+        let last = slot == 63;
+        let len = if last { total - from } else { each } as u32;
+        let flags = if last { 0 } else { virtio::layout::DESC_NEXT };
+        let addr = support::GUEST + at + from;
+        let descriptor = virtio::layout::Descriptor { addr, len, flags, next: slot + 1 };
+        front.rings[1].ptrs.set_descriptor(slot, descriptor);
+    }
+    front.rings[1].ptrs.set_avail_entry(0, 0);
+    front.rings[1].ptrs.publish_avail(1);
+    let mut burst = Burst::new(4);
+    assert_eq!(rx.burst(&mut burst), 1);
+    assert_eq!(burst[0].segment_count(), 32);
+    assert_eq!(burst[0].to_vec(), packet);
+    drop(burst);
+    setup.assert_pool_is_whole();
+}
+
+#[test]
+fn a_chain_of_8000_bytes_goes_into_as_many_buffers_as_it_takes() {
+    let mut setup = Setup::new(1, 2048);
+    let mut front = setup.front(1);
+    let mut tx = setup.dev().claim_tx(0, "test").unwrap();
+    let mut burst = Burst::new(8);
+    let packet = pattern(5, 8000);
+    for _ in 0..5 {
+        let mut chain: Option<Mbuf> = None;
+        for part in packet.chunks(2000) {
+            let mut segment = setup.pool.take().unwrap();
+            segment.append(2000).unwrap().copy_from_slice(part);
+            match &mut chain {
+                Some(head) => head.chain(segment).unwrap(),
+                None => chain = Some(segment),
+            }
+        }
+        burst.push(chain.unwrap()).unwrap();
+    }
+    // Four buffers of 2048 bytes for each; one less than enough.
+    (0..19).for_each(|_| front.rings[0].post());
+    assert_eq!(tx.burst(&mut burst), 4, "a packet is never cut");
+    front.rings[0].post();
+    assert_eq!(tx.burst(&mut burst), 1);
+    for _ in 0..5 {
+        let mut all = Vec::new();
+        (0..4).for_each(|_| all.extend(front.rings[0].take_raw(&front.memory).unwrap()));
+        assert_eq!(all[10..HEADER], [4, 0], "num_buffers");
+        assert_eq!(all[HEADER..], packet);
+    }
+    assert_eq!(setup.dev().stats().tx_bytes, 40_000);
+    setup.assert_pool_is_whole();
 }

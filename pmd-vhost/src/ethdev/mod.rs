@@ -22,6 +22,7 @@ mod forward;
 mod port;
 mod rx;
 mod tx;
+mod vlan;
 
 pub use driver::VhostDriver;
 pub use port::VhostPort;

@@ -12,6 +12,7 @@ use super::counts::{Base, ring_xstats, rx_stats, tx_stats};
 use super::forward::forward;
 use super::rx::PortRx;
 use super::tx::PortTx;
+use super::vlan::Vlan;
 use crate::config::DeviceConfig;
 use crate::counters::CounterValues;
 use crate::service::{DeviceHandle, Service};
@@ -37,6 +38,7 @@ pub struct VhostPort {
     rx: Vec<Option<MbufPool>>,
     tx: Vec<bool>,
     started: bool,
+    vlan: Arc<Vlan>,
     sender: EventSender,
     events: Events,
     stats_base: Base,
@@ -82,8 +84,8 @@ impl VhostPort {
             max_rx_packet_bytes: u32::MAX,
             max_mtu: u16::MAX,
             max_tx_segments: u16::MAX,
-            rx_offloads: RxOffloads::empty(),
-            tx_offloads: TxOffloads::MULTI_SEGS,
+            rx_offloads: RxOffloads::VLAN_STRIP,
+            tx_offloads: TxOffloads::MULTI_SEGS | TxOffloads::VLAN_INSERT,
         };
         Ok(Self {
             info,
@@ -96,6 +98,7 @@ impl VhostPort {
             rx: Vec::new(),
             tx: Vec::new(),
             started: false,
+            vlan: Arc::default(),
             sender,
             events,
             stats_base: Base::default(),
@@ -184,8 +187,10 @@ impl EthDev for VhostPort {
         self.stopped("configure the port")?;
         check_queues("number of receive queues", config.rx_queues, self.config.queue_pairs)?;
         check_queues("number of transmit queues", config.tx_queues, self.config.queue_pairs)?;
+        config.check_offloads(&self.info)?;
         self.open()?;
         self.queues = *config;
+        self.vlan.set(config);
         self.rx = vec![None; config.rx_queues.into()];
         self.tx = vec![false; config.tx_queues.into()];
         Ok(())
@@ -297,14 +302,15 @@ impl EthDev for VhostPort {
         let pool = pool.ok_or(Error::NoQueue { queue, queues: self.queues.rx_queues })?;
         let claimed = |holder| Error::Claimed { queue, holder };
         let dequeue = Dequeue::claim(vring, holder).map_err(claimed)?;
-        Ok(RxQueue::new(PortRx { dequeue, pool, port: self.port }))
+        let vlan = Arc::clone(&self.vlan);
+        Ok(RxQueue::new(PortRx { dequeue, pool, port: self.port, vlan }))
     }
 
     fn claim_tx(&mut self, queue: u16, holder: &str) -> Result<TxQueue, Error> {
         let vring = self.prepared(false, queue)?;
         let claimed = |holder| Error::Claimed { queue, holder };
         let enqueue = Enqueue::claim(vring, holder).map_err(claimed)?;
-        Ok(TxQueue::new(PortTx { enqueue }))
+        Ok(TxQueue::new(PortTx { enqueue, vlan: Arc::clone(&self.vlan) }))
     }
 
     fn events(&self) -> &Events {

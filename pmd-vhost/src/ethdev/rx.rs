@@ -2,10 +2,12 @@
 #![allow(unsafe_code, reason = "fills mbufs from guest memory")]
 
 use std::mem::MaybeUninit;
+use std::sync::Arc;
 
 use pmd_core::mbuf::Chain;
 use pmd_core::{Burst, Mbuf, MbufPool, RxBurst};
 
+use super::vlan::Vlan;
 use crate::split::{Accept, Dequeue, GuestPacket, RxSink};
 
 /// A receive queue of a port.
@@ -13,6 +15,7 @@ pub(super) struct PortRx {
     pub(super) dequeue: Dequeue,
     pub(super) pool: MbufPool,
     pub(super) port: u16,
+    pub(super) vlan: Arc<Vlan>,
 }
 
 impl RxBurst for PortRx {
@@ -28,6 +31,8 @@ impl RxBurst for PortRx {
         drop(sink);
         // SAFETY: the sink put a packet into each of the first `filled` spare places.
         unsafe { into.grow(filled) };
+        let before = into.len() - filled;
+        self.vlan.received(into.as_mut_slice().get_mut(before..).unwrap_or_default());
         filled
     }
 }

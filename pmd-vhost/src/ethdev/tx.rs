@@ -2,20 +2,24 @@
 #![allow(unsafe_code, reason = "hands mbuf payload to the data path and records to their pools")]
 
 use std::ptr::NonNull;
+use std::sync::Arc;
 
 use eal::mempool::{Mempool, Record};
 use pmd_core::{Burst, Mbuf, TxBurst};
 
+use super::vlan::Vlan;
 use crate::split::{Enqueue, Segment, TxSource};
 
 /// A transmit queue of a port.
 pub(super) struct PortTx {
     pub(super) enqueue: Enqueue,
+    pub(super) vlan: Arc<Vlan>,
 }
 
 impl TxBurst for PortTx {
     #[inline]
     fn burst(&mut self, from: &mut Burst) -> usize {
+        self.vlan.send(from.as_mut_slice());
         let done = self.enqueue.enqueue(&MbufSource(from));
         release(from, done);
         done

@@ -409,13 +409,17 @@ impl Ring {
 
     /// The next packet that the device wrote.
     pub fn take(&mut self, memory: &Memory) -> Option<Vec<u8>> {
+        Some(self.take_raw(memory)?[HEADER..].to_vec())
+    }
+
+    /// What the device wrote to the next buffer.
+    pub fn take_raw(&mut self, memory: &Memory) -> Option<Vec<u8>> {
         if self.ptrs.used_index() == self.used {
             return None;
         }
         let element = self.ptrs.used_element(self.used);
         self.used = self.used.wrapping_add(1);
-        let all = memory.read(self.buffer(element.id as u16), element.len as usize);
-        Some(all[HEADER..].to_vec())
+        Some(memory.read(self.buffer(element.id as u16), element.len as usize))
     }
 }
 

@@ -44,7 +44,6 @@ impl Setup {
     }
 
     pub fn prepare(&mut self, queues: u16) {
-        let pool = self.pool.clone();
         let dev = self.dev();
         dev.configure(&PortConfig {
             rx_queues: queues,
@@ -52,6 +51,12 @@ impl Setup {
             ..PortConfig::default()
         })
         .unwrap();
+        self.set_up_queues(queues);
+    }
+
+    pub fn set_up_queues(&mut self, queues: u16) {
+        let pool = self.pool.clone();
+        let dev = self.dev();
         for queue in 0..queues {
             dev.setup_rx(queue, &RxQueueConfig { descriptors: 0, pool: pool.clone() }).unwrap();
             dev.setup_tx(queue, &TxQueueConfig { descriptors: 0 }).unwrap();

@@ -1,0 +1,52 @@
+//! VLAN tags, moved between frame and metadata in software.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use pmd_core::mbuf::Offload;
+use pmd_core::{Mbuf, PortConfig, RxOffloads, TxOffloads};
+
+/// What the queues of a port do with tags: set by control, looked at once a burst.
+#[derive(Debug, Default)]
+pub(super) struct Vlan {
+    strip: AtomicBool,
+    insert: AtomicBool,
+}
+
+impl Vlan {
+    /// Takes over what `config` asks for.
+    pub(super) fn set(&self, config: &PortConfig) {
+        let strip = config.rx_offloads.contains(RxOffloads::VLAN_STRIP);
+        let insert = config.tx_offloads.contains(TxOffloads::VLAN_INSERT);
+        self.strip.store(strip, Ordering::Relaxed);
+        self.insert.store(insert, Ordering::Relaxed);
+    }
+
+    /// Takes the tags out of received packets, if that was asked for.
+    #[inline]
+    pub(super) fn received(&self, packets: &mut [Mbuf]) {
+        if self.strip.load(Ordering::Relaxed) {
+            for mbuf in packets {
+                mbuf.strip_vlan();
+            }
+        }
+    }
+
+    /// Puts the tags that were taken out into packets to be sent, if that was asked for. A packet without room for its tag goes
+    /// without.
+    #[inline]
+    pub(super) fn send(&self, packets: &mut [Mbuf]) {
+        if self.insert.load(Ordering::Relaxed) {
+            insert(packets);
+        }
+    }
+}
+
+#[inline(never)]
+fn insert(packets: &mut [Mbuf]) {
+    for mbuf in packets {
+        if mbuf.offload().contains(Offload::VLAN_STRIPPED) {
+            let tag = mbuf.meta().vlan_tci;
+            let _ = mbuf.insert_vlan(tag);
+        }
+    }
+}
