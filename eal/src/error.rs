@@ -222,6 +222,13 @@ pub enum HugeRemedy {
         /// The size in bytes.
         size_bytes: u64,
     },
+    /// Allowing the control group so much.
+    Group {
+        /// The file that sets its limit.
+        file: PathBuf,
+        /// The limit in bytes.
+        bytes: u64,
+    },
 }
 
 impl std::error::Error for Error {

@@ -108,6 +108,10 @@ impl Error {
                 fmt_echo(f, *pages, &Path::new("/sys/kernel/mm/hugepages").join(pool))
             }
             HugeRemedy::Node { file, pages } => fmt_echo(f, *pages, file),
+            HugeRemedy::Group { file, bytes } => {
+                let file = file.display();
+                write!(f, "the control group allows no more: 'echo {bytes} > {file}', {WITHOUT}")
+            }
             HugeRemedy::Mount { dir, size_bytes } => {
                 let (dir, size) = (dir.display(), size_bytes / MIB);
                 write!(f, "mount '{dir}' with '-o size={size}M' or more")

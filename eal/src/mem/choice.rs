@@ -6,6 +6,7 @@ use crate::config::{EalConfig, HugePolicy, HugeUnlink};
 use crate::error::{Error, HugeRemedy};
 
 use super::backing::{Backing, BackingKind};
+use super::cgroup::{self, Bound};
 use super::huge::{self, GIANT_PAGE_BYTES, HUGE_PAGE_BYTES, Pool};
 use super::named::FileName;
 use super::numa::{Nodes, Part};
@@ -29,6 +30,8 @@ pub(super) struct Choice {
     wanted_bytes: u64,
     /// Bytes of free huge pages at the start, of the size that was used or would have been.
     found_bytes: u64,
+    /// What the control group allows of these pages.
+    group: Option<Bound>,
 }
 
 /// What is free of the two sizes that memory files without a directory can have.
@@ -49,7 +52,10 @@ impl Choice {
             HugePolicy::Dir(dir) => Self::in_dir(config, dir),
             HugePolicy::Never => Ok(Self::auto(config, Free::default())),
             HugePolicy::Auto => {
-                let free = |page_bytes| huge::pool(&config.sysfs, page_bytes).free_bytes;
+                let free = |page_bytes| {
+                    let pool = huge::pool(&config.sysfs, page_bytes);
+                    pool.free_bytes.min(group_room(&cgroup::bound(page_bytes)))
+                };
                 let (huge_bytes, giant_bytes) = (free(HUGE_PAGE_BYTES), free(GIANT_PAGE_BYTES));
                 Ok(Self::auto(config, Free { huge_bytes, giant_bytes }))
             }
@@ -122,7 +128,8 @@ impl Choice {
     ) -> Self {
         let (policy, sysfs) = (config.huge.clone(), config.sysfs.clone());
         let wanted_bytes = config.floor_bytes();
-        Self { private, data, policy, sysfs, page_bytes, wanted_bytes, found_bytes }
+        let group = cgroup::bound(page_bytes);
+        Self { private, data, policy, sysfs, page_bytes, wanted_bytes, found_bytes, group }
     }
 
     /// What another process chose, as far as its files show.
@@ -147,8 +154,15 @@ impl Choice {
 
     /// Bytes of huge pages that are free for this choice now.
     pub fn free_bytes(&self) -> u64 {
-        let mount = self.mount();
-        self.pool().free_bytes.min(mount.and_then(|mount| mount.room_bytes).unwrap_or(u64::MAX))
+        let mount = self.mount().and_then(|mount| mount.room_bytes).unwrap_or(u64::MAX);
+        let group = group_room(&cgroup::bound(self.page_bytes));
+        self.pool().free_bytes.min(mount).min(group)
+    }
+
+    /// Whether a data file of this size is within what the control group allowed at the start.
+    pub fn group_allows(&self, data_bytes: u64) -> bool {
+        let private = if self.private == BackingKind::Plain { 0 } else { PRIVATE_BYTES };
+        data_bytes.saturating_add(private) <= group_room(&self.group)
     }
 
     fn pool(&self) -> Pool {
@@ -189,7 +203,13 @@ impl Choice {
                 let size_bytes = size_bytes + wanted_bytes.saturating_sub(free_bytes);
                 HugeRemedy::Mount { dir: dir.clone(), size_bytes }
             }
-            _ => HugeRemedy::Pool { pages: pool.pages + missing },
+            _ => match &self.group {
+                Some(Bound { file, limit_bytes, .. }) if missing == 0 => {
+                    let bytes = limit_bytes + wanted_bytes.saturating_sub(free_bytes);
+                    HugeRemedy::Group { file: file.clone(), bytes }
+                }
+                _ => HugeRemedy::Pool { pages: pool.pages + missing },
+            },
         }
     }
 
@@ -245,6 +265,11 @@ fn best_size(wanted: u64, free: Free) -> Option<u64> {
 fn first_socket(config: &EalConfig) -> Option<u32> {
     let place = config.socket_mem_bytes.iter().position(|&bytes| bytes > 0)?;
     u32::try_from(place).ok()
+}
+
+/// Bytes that a control group leaves.
+fn group_room(bound: &Option<Bound>) -> u64 {
+    bound.as_ref().map_or(u64::MAX, |bound| bound.room_bytes)
 }
 
 /// What a file in a directory is called; `None` when it is to lose its name at once.

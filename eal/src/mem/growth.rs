@@ -85,7 +85,9 @@ impl Memory {
         let map = |backing: &Backing| {
             parts.window.map(file, backing.fd(), done, end - done, backing.is_huge())
         };
-        let Err(error) = self.check_node(file, end - done, node).and_then(|()| {
+        let allowed = self.check_node(file, end - done, node);
+        let allowed = allowed.and_then(|()| self.check_group(file, done, end));
+        let Err(error) = allowed.and_then(|()| {
             map(backing).map_err(|error| self.map_error(backing, error, end - done))
         }) else {
             return Ok(());
@@ -107,6 +109,16 @@ impl Memory {
         match backing.is_huge() && error.raw_os_error() == Some(libc::ENOMEM) {
             true => self.inner.parts.choice.missing(len, None),
             false => Error::Io { action: "map memory", source: error },
+        }
+    }
+
+    /// Refuses huge pages that the control group would not let us touch.
+    fn check_group(&self, file: FileKind, done: u64, end: u64) -> Result<(), Error> {
+        let parts = &self.inner.parts;
+        let huge = file == FileKind::Data && parts.data.is_huge();
+        match huge && !parts.choice.group_allows(end) {
+            true => Err(parts.choice.missing(end - done, None)),
+            false => Ok(()),
         }
     }
 

@@ -29,6 +29,7 @@
 mod allocation;
 mod available;
 pub(crate) mod backing;
+mod cgroup;
 mod choice;
 mod extents;
 mod growth;

@@ -10,6 +10,7 @@
 
 mod files;
 mod giant;
+mod groups;
 mod nodes;
 
 use std::path::PathBuf;
