@@ -252,8 +252,12 @@ fn files_that_will_not_do_leave_nothing_behind() {
     let no_pcap = folder.path("notes.txt");
     fs::write(&no_pcap, "not a capture at all, just text").unwrap();
     let (new, missing) = (folder.path("new.pcap"), folder.path("no/such/out.pcap"));
+    let pipe = folder.path("pipe");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
     let mut rig = Rig::new(64);
     for (text, part) in [
+        (text(&[&pipe], &[&new]), "not a regular file"),
+        (text(&[&input], &[&new, &pipe]), "start the program that reads this pipe first"),
         (
             text(&[&folder.path("none.pcap")], &[&new]),
             "give the path of a capture file that exists",

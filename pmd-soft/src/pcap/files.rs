@@ -3,7 +3,7 @@
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use pmd_core::Error;
@@ -53,18 +53,35 @@ impl Place {
 
     /// Opens the file and reads its header.
     pub fn reader(&self) -> Result<Reader<File>, Error> {
-        let file = File::open(&self.path).map_err(|source| self.cannot_read(source))?;
-        if file.metadata().is_ok_and(|meta| meta.is_dir()) {
+        let meta = std::fs::metadata(&self.path).map_err(|source| self.cannot_read(source))?;
+        if meta.is_dir() {
             return Err(self.cannot_read(ErrorKind::IsADirectory.into()));
         }
+        if !meta.is_file() {
+            // Opening or reading it might wait for somebody for ever.
+            return Err(self.cannot_read(io::Error::other("not a regular file")));
+        }
+        let file = File::open(&self.path).map_err(|source| self.cannot_read(source))?;
         Reader::new(file).map_err(|error| Error::io(self.to_string(), io::Error::other(error)))
     }
 
     /// Opens or makes the file and leaves what is in it.
     fn open(&self) -> Result<File, Error> {
+        if std::fs::metadata(&self.path).is_ok_and(|meta| meta.file_type().is_fifo()) {
+            self.check_pipe()?;
+        }
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(false);
         options.open(&self.path).map_err(|source| self.cannot_write(source))
+    }
+
+    /// Refuses a pipe that nobody reads: opening it would wait for a reader.
+    fn check_pipe(&self) -> Result<(), Error> {
+        let mut options = OpenOptions::new();
+        options.write(true).custom_flags(libc::O_NONBLOCK);
+        let advice = "start the program that reads this pipe first";
+        let opened = options.open(&self.path);
+        opened.map(drop).map_err(|source| self.problem("write", advice, source))
     }
 
     /// Opens or makes the file and empties it.
