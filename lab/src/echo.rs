@@ -29,6 +29,8 @@ pub struct Echo {
     scratch: Box<[u8]>,
     frame_bytes: usize,
     tolerant: bool,
+    /// No more packets are made.
+    held: bool,
 }
 
 impl Echo {
@@ -46,6 +48,7 @@ impl Echo {
             scratch: vec![0; FRAME_BYTES_MAX + 1].into(),
             frame_bytes,
             tolerant: false,
+            held: false,
         }
     }
 
@@ -87,6 +90,16 @@ impl Echo {
         self.tolerant = tolerant;
     }
 
+    /// While this is set, no more packets are made.
+    pub fn hold(&mut self, held: bool) {
+        self.held = held;
+    }
+
+    /// Packets that were made and must still come back, over all queues.
+    pub fn under_way(&self) -> u64 {
+        self.flows.iter().map(|flow| flow.sent.saturating_sub(flow.checker.due())).sum()
+    }
+
     /// Once over all queues: takes what came and sends what may be sent, up to packet `until` of each flow. Returns
     /// how many packets moved.
     ///
@@ -95,7 +108,7 @@ impl Echo {
     /// The first packet that is not as it should be.
     pub fn turn(&mut self, lanes: &mut Lanes, until: u64) -> Result<usize> {
         let mut moved = 0;
-        for queue in 0..self.flows.len() {
+        for queue in 0..self.flows.len().min(lanes.queues()) {
             if self.tolerant {
                 let flow = &mut self.flows[queue];
                 flow.checker.forgive(flow.sent);
@@ -118,7 +131,7 @@ impl Echo {
 
     fn send(&mut self, lanes: &mut Lanes, queue: usize, until: u64) -> Result<usize> {
         let flow = &mut self.flows[queue];
-        if flow.outgoing.is_empty() {
+        if flow.outgoing.is_empty() && !self.held {
             let room = WINDOW.saturating_sub(flow.sent - flow.checker.due().min(flow.sent));
             let count = room.min(until.saturating_sub(flow.sent)).min(BURST as u64);
             for _ in 0..count {

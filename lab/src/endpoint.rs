@@ -98,28 +98,48 @@ impl Endpoint {
         let drivers = DriverList::new().with(VhostDriver::new()).with(VirtioUserDriver);
         let mut ports = Ports::new();
         let port = ports.attach(&eal, &drivers, &DevArgs::parse(&settings.devargs)?)?;
-        let dev = ports.get_mut(port).ok_or("the port is gone")?;
-        let queues = settings.queues;
+        let mut endpoint = Self { lanes: Lanes::none(pool.clone()), port, ports, pool, eal };
+        endpoint.set_up(settings.queues)?;
+        Ok(endpoint)
+    }
+
+    /// How many queue pairs there are.
+    pub fn queues(&self) -> usize {
+        self.lanes.queues()
+    }
+
+    /// Stops the port, sets it up with another number of queue pairs, claims them and starts it. The old handles are gone:
+    /// whoever has them gives them back first.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the port answers.
+    pub fn set_queues(&mut self, queues: u16) -> Result<()> {
+        drop(self.take_lanes());
+        self.dev_mut().stop()?;
+        self.set_up(queues)?;
+        Ok(self.dev_mut().start()?)
+    }
+
+    /// Configures a stopped port and claims its queues.
+    fn set_up(&mut self, queues: u16) -> Result<()> {
+        let pool = self.pool.clone();
+        let dev = self.dev_mut();
         dev.configure(&PortConfig {
             rx_queues: queues,
             tx_queues: queues,
             ..PortConfig::default()
         })?;
-        let (mut rx, mut tx) = (Vec::new(), Vec::new());
+        let mut lanes = Lanes::none(pool.clone());
         for queue in 0..queues {
             dev.setup_rx(queue, &RxQueueConfig { descriptors: 0, pool: pool.clone() })?;
             dev.setup_tx(queue, &TxQueueConfig::default())?;
-            rx.push(dev.claim_rx(queue, "lab")?);
-            tx.push(dev.claim_tx(queue, "lab")?);
+            lanes.rx.push(dev.claim_rx(queue, "lab")?);
+            lanes.tx.push(dev.claim_tx(queue, "lab")?);
+            lanes.waiting.push(Burst::new(BURST));
         }
-        let waiting = (0..queues).map(|_| Burst::new(BURST)).collect();
-        let lanes = Lanes { rx, tx, waiting, pool: pool.clone() };
-        Ok(Self { lanes, port, ports, pool, eal })
-    }
-
-    /// How many queue pairs there are.
-    pub fn queues(&self) -> usize {
-        self.lanes.rx.len()
+        self.lanes = lanes;
+        Ok(())
     }
 
     /// The claimed queues.
@@ -129,9 +149,7 @@ impl Endpoint {
 
     /// Hands the claimed queues out, for another thread to poll.
     pub fn take_lanes(&mut self) -> Lanes {
-        let pool = self.pool.clone();
-        let none = Lanes { rx: Vec::new(), tx: Vec::new(), waiting: Vec::new(), pool };
-        std::mem::replace(&mut self.lanes, none)
+        std::mem::replace(&mut self.lanes, Lanes::none(self.pool.clone()))
     }
 
     /// The port's control half.
@@ -194,6 +212,16 @@ impl Endpoint {
 }
 
 impl Lanes {
+    /// No queues.
+    pub fn none(pool: MbufPool) -> Self {
+        Self { rx: Vec::new(), tx: Vec::new(), waiting: Vec::new(), pool }
+    }
+
+    /// How many queue pairs there are.
+    pub fn queues(&self) -> usize {
+        self.rx.len()
+    }
+
     /// The pool.
     pub fn pool(&self) -> &MbufPool {
         &self.pool
@@ -237,6 +265,12 @@ impl Lanes {
             }
         }
         sent
+    }
+}
+
+impl std::fmt::Debug for Lanes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Lanes").field("queues", &self.queues()).finish_non_exhaustive()
     }
 }
 

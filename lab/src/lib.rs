@@ -7,7 +7,7 @@
 //! that carry a number and a hash, and [`echo`] finds each one again: none lost, duplicated, reordered or altered.
 //!
 //! [`dts`] follows test plans of the DPDK Test Suite with testpmd, ours or DPDK's.
-//! [`kill`] and [`second`] hold what reliability tests do in processes of their own. Seeds come from [`random`].
+//! [`sequence`] does to ports what operators do, at random. [`kill`] and [`second`] hold what reliability tests do in processes of their own. Seeds come from [`random`].
 //!
 //! # Threading rule
 //!
@@ -39,9 +39,11 @@ pub mod endpoint;
 pub mod kill;
 pub mod packet;
 pub mod peer;
+pub mod poller;
 pub mod process;
 pub mod random;
 pub mod second;
+pub mod sequence;
 
 /// What goes wrong in a test ends it; who reads the message is a person.
 pub type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;

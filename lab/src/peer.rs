@@ -5,6 +5,7 @@
 //! | `forward DEVARGS QUEUES` | sends every packet back until its input ends |
 //! | `generate DEVARGS QUEUES COUNT SIZE...` | sends `COUNT` packets of each size and finds them again |
 //! | `kill END ROLE SEED ROUNDS` | kills peers of the port that survives: see [`crate::kill`] |
+//! | `sequence here\|apart SEED FIRST COUNT` | random sequences: see [`crate::sequence`] |
 //! | `second SEED ROUNDS` | kills second processes of one `Eal`: see [`crate::second`] |
 //! | `frozen SEED COUNT` | freezes second processes in their queues |
 //! | `member DIRECTORY` | is such a second process |
@@ -21,6 +22,7 @@ use crate::endpoint::{Endpoint, Settings};
 use crate::kill::{self, Survivor};
 use crate::process::PATIENCE;
 use crate::second;
+use crate::sequence::{self, Peers};
 
 /// Plays the role that `args` name.
 ///
@@ -37,6 +39,10 @@ pub fn run(args: &[String]) -> Result<()> {
         }
         ["kill", end, role, seed, rounds] => {
             kill::run(Survivor::parse(end, role)?, seed.parse()?, rounds.parse()?)?;
+        }
+        ["sequence", place, seed, first, count] => {
+            let peers = if *place == "here" { Peers::Here } else { Peers::Apart };
+            sequence::run(peers, seed.parse()?, first.parse()?, count.parse()?)?;
         }
         ["second", seed, rounds] => second::run(seed.parse()?, rounds.parse()?)?,
         ["frozen", seed, count] => second::run_frozen(seed.parse()?, count.parse()?)?,
