@@ -50,6 +50,13 @@ impl Mbuf {
         Ok(())
     }
 
+    /// Notes the tag `tci`, which the driver of a port that puts tags in is to put into the frame.
+    pub fn set_vlan(&mut self, tci: u16) {
+        let meta = self.meta_exclusive();
+        meta.vlan_tci = tci;
+        meta.offload |= Offload::VLAN_STRIPPED;
+    }
+
     fn write_front(&mut self, bytes: &[u8]) {
         if let Some(place) = self.data_mut().get_mut(..bytes.len()) {
             place.copy_from_slice(bytes);

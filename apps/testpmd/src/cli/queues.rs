@@ -93,7 +93,8 @@ fn set_list(place: &mut Vec<u32>, name: &str, text: &str) -> Result<(), String> 
 }
 
 fn headers(o: &mut Options, text: &str) -> Result<(), String> {
-    o.config.rx_split.headers = split_headers(text)?;
+    let bad = |unknown| format!("bad rxhdrs: {unknown} - there are {}", HEADERS.join(", "));
+    o.config.rx_split.headers = split_headers(text).map_err(bad)?;
     Ok(())
 }
 
@@ -101,11 +102,11 @@ fn headers(o: &mut Options, text: &str) -> Result<(), String> {
 ///
 /// # Errors
 ///
-/// One that is none.
+/// The first that is none.
 pub fn split_headers(text: &str) -> Result<Vec<String>, String> {
     let names: Vec<String> = text.split(',').map(str::to_owned).collect();
     if let Some(unknown) = names.iter().find(|name| !HEADERS.contains(&name.as_str())) {
-        return Err(format!("bad rxhdrs: {unknown} - there are {}", HEADERS.join(", ")));
+        return Err(unknown.clone());
     }
     Ok(names)
 }

@@ -96,9 +96,12 @@ pub const COMMANDS: &[Command] = &[
         syntax: "set gso segsz <bytes:u16>",
         help: "Set the size of the segments that packets are cut into. Not supported yet.",
         section: Section::Config,
-        run: |app, _| warn_user!(app.out, "GSO is not supported yet"),
+        run: |app, args| set_segment_size(app, args.number("bytes")),
     },
 ];
+
+/// Bytes of Ethernet, IPv4 and TCP headers and one of payload.
+const SMALLEST_SEGMENT_BYTES: u16 = 55;
 
 fn known(app: &App, port: PortId) -> Option<PortId> {
     app.ports.get(port).map(|_| port)
@@ -218,7 +221,8 @@ fn set_tunnel_segmentation(app: &mut App, port: PortId, bytes: u16) {
     if !exists(app, port) || !is_stopped(app, port) {
         return;
     }
-    for kind in ["VXLAN", "GRE", "IPIP", "GENEVE", "IP", "UDP"] {
+    let kinds = ["VXLAN", "GRE", "IPIP", "GENEVE", "IP", "UDP"];
+    for kind in kinds.iter().filter(|_| bytes > 0) {
         warn_user!(
             app.out,
             "Warning: {kind} TUNNEL TSO not supported therefore not enabled for port {port}"
@@ -240,6 +244,19 @@ fn set_gro(app: &mut App, args: &Args<'_>) {
         warn_user!(app.out, "GRO is not supported yet: port {port} goes on without");
     } else {
         warn_user!(app.out, "Port {port} has disabled GRO");
+    }
+}
+
+fn set_segment_size(app: &mut App, bytes: u16) {
+    if app.is_forwarding() {
+        warn_user!(app.out, "Before setting GSO segsz, please first stop forwarding");
+    } else if bytes < SMALLEST_SEGMENT_BYTES {
+        warn_user!(
+            app.out,
+            "gso_size should be larger than {SMALLEST_SEGMENT_BYTES}. Please input a legal value"
+        );
+    } else {
+        warn_user!(app.out, "GSO is not supported yet");
     }
 }
 

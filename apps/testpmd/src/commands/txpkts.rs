@@ -16,8 +16,8 @@ pub const COMMANDS: &[Command] = &[
         run: |app, args| set_txpkts(app, args.text("lengths")),
     },
     Command {
-        syntax: "set txsplit <mode:off|on|rand>",
-        help: "Set whether csum copies packets into segments (on), and whether packets get a random number of them (rand).",
+        syntax: "set txsplit <mode:text>",
+        help: "Set whether packets have all segments (off), csum copies packets into them too (on), or a random number of them (rand).",
         section: Section::Config,
         run: set_txsplit,
     },
@@ -47,7 +47,7 @@ pub const COMMANDS: &[Command] = &[
         section: Section::Config,
         run: |app, args| match split_headers(args.text("headers")) {
             Ok(headers) => app.config.rx_split.headers = headers,
-            Err(problem) => warn_user!(app.out, "{problem}"),
+            Err(unknown) => warn_user!(app.out, "Unsupported protocol: {unknown}"),
         },
     },
 ];
@@ -60,9 +60,13 @@ fn set_txpkts(app: &mut App, lengths: &str) {
 }
 
 fn set_txsplit(app: &mut App, args: &Args<'_>) {
-    if let Some(split) = Split::from_name(args.text("mode")) {
-        app.config.settings.split = split;
-        app.update_settings();
+    let name = args.text("mode");
+    match Split::from_name(name) {
+        Some(split) => {
+            app.config.settings.split = split;
+            app.update_settings();
+        }
+        None => warn_user!(app.out, "unknown value: \"{name}\""),
     }
 }
 
@@ -88,6 +92,7 @@ mod tests {
             let shown = bench.out("show config txpkts");
             assert!(shown.ends_with(&format!("\nSplit packet: {name}\n")), "{shown}");
         }
+        assert_eq!(bench.err("set txsplit of"), "unknown value: \"of\"\n");
         assert_eq!(bench.app.config.settings.split, Split::Off);
     }
 
@@ -100,7 +105,7 @@ mod tests {
         let split = &bench.app.config.rx_split;
         assert_eq!((&split.lengths[..], &split.offsets[..]), (&[64, 128][..], &[2, 4][..]));
         assert_eq!(split.headers, ["eth", "ipv4"]);
-        assert!(bench.err("set rxhdrs eth,ip").contains("bad rxhdrs: ip - there are eth,"));
+        assert!(bench.err("set rxhdrs eth,ip").starts_with("Unsupported protocol: ip\n"));
         assert_eq!(bench.err("set rxpkts x"), "character x is not a decimal digit\n");
         assert!(bench.err("set txtimes 1,2").contains("not supported"));
     }

@@ -63,7 +63,9 @@ pub const COMMANDS: &[Command] = &[
         section: Section::Config,
         run: |app, args| {
             let port = args.port("port");
-            may_change(app, port);
+            if may_change(app, port) {
+                tag(app, port, None);
+            }
         },
     },
 ];
@@ -222,10 +224,18 @@ fn insert(app: &mut App, args: &Args<'_>) {
     } else if !capable {
         warn_user!(app.out, "Error: vlan insert is not supported by port {port}");
     } else {
-        warn_user!(
-            app.out,
-            "tags of made packets are not supported yet; to put back tags that were taken out: \
-             port config {port} tx_offload vlan_insert on"
-        );
+        tag(app, port, Some(args.number("vlan")));
     }
+}
+
+/// Has modes that make or readdress packets give those to `port` this tag, and the port put it in.
+fn tag(app: &mut App, port: PortId, vlan: Option<u16>) {
+    let vlans = &mut app.config.settings.vlans;
+    match vlan {
+        Some(vlan) => vlans.insert(port, vlan),
+        None => vlans.remove(&port),
+    };
+    let settings = app.settings_of(port);
+    settings.tx_offloads.set(TxOffloads::VLAN_INSERT, vlan.is_some());
+    settings.to_configure = true;
 }

@@ -1,6 +1,6 @@
 //! What may be changed while packets are forwarded.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pmd_core::PortId;
 
@@ -29,6 +29,8 @@ pub struct Settings {
     pub verbose: Verbose,
     /// What is measured.
     pub record: Record,
+    /// VLAN tags of packets to each port, put in by modes that make packets or write Ethernet addresses.
+    pub vlans: BTreeMap<PortId, u16>,
     /// How `csum` treats the packets to each port.
     pub csum: CsumPorts,
 }
@@ -47,6 +49,7 @@ impl Default for Settings {
             clones: 0,
             verbose: Verbose::default(),
             record: Record::default(),
+            vlans: BTreeMap::new(),
             csum: CsumPorts::default(),
         }
     }

@@ -34,6 +34,8 @@ pub struct Stream {
     pub(super) maker: PacketMaker,
     pub(super) flows: FlowMaker,
     pub(super) csum: Csum,
+    /// The VLAN tag of packets to the transmitting port.
+    vlan: Option<u16>,
     pub(super) pool: MbufPool,
     pub(super) told: Told,
     printer: Printer,
@@ -79,6 +81,7 @@ impl Stream {
             maker: PacketMaker::new(source, peer, lcore, settings),
             flows: FlowMaker::new(settings),
             csum: Csum::new(id.tx_port, lcore, settings),
+            vlan: settings.vlans.get(&id.tx_port).copied(),
             pool,
             told: Told::new(settings),
             printer: stdout(),
@@ -115,6 +118,7 @@ impl Stream {
         self.maker = maker.following(&self.maker);
         self.flows = FlowMaker::new(settings).following(&self.flows);
         self.csum = Csum::new(self.id.tx_port, self.lcore, settings);
+        self.vlan = settings.vlans.get(&self.id.tx_port).copied();
         self.told = Told::new(settings);
     }
 
@@ -140,6 +144,14 @@ impl Stream {
             self.counters.add_rx(count);
         }
         count
+    }
+
+    /// Gives the packets in hand the VLAN tag of the transmitting port, if it has one.
+    #[inline]
+    pub(super) fn tag(&mut self) {
+        if let Some(tci) = self.vlan {
+            self.burst.as_mut_slice().iter_mut().for_each(|mbuf| mbuf.set_vlan(tci));
+        }
     }
 
     /// Offers the burst to the transmit queue, drops what it does not take, and returns how many packets those were.

@@ -19,6 +19,7 @@ impl Stream {
             let have = mbuf.read_at(0, &mut header);
             swap(mbuf, &header[..have]);
         }
+        self.tag();
         self.send(settings);
         count
     }

@@ -79,6 +79,7 @@ impl Stream {
         self.make_flows();
         let made = self.burst.len();
         if made > 0 {
+            self.tag();
             let dropped = self.send(settings);
             self.flows.take_back(dropped);
         }

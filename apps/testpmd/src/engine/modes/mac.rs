@@ -15,6 +15,7 @@ impl Stream {
                 *header = self.addresses;
             }
         }
+        self.tag();
         self.send(settings);
         count
     }

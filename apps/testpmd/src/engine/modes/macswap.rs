@@ -15,6 +15,7 @@ impl Stream {
                 header.rotate_left(6);
             }
         }
+        self.tag();
         self.send(settings);
         count
     }

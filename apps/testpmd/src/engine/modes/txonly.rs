@@ -93,6 +93,7 @@ impl Stream {
         if count == 0 {
             return 0;
         }
+        self.tag();
         let dropped = self.send(settings);
         if dropped > 0 {
             self.maker.take_back(dropped);

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use etherparse::{PacketBuilder, PacketBuilderStep, TcpHeaderSlice};
+use pmd_core::mbuf::Offload;
 
 use super::*;
 use crate::engine::counters::BadChecksums;
@@ -14,6 +15,8 @@ pub struct Outcome {
     pub frames: Vec<Vec<u8>>,
     /// How many segments each has.
     pub segments: Vec<u16>,
+    /// The VLAN tag that each is to get.
+    pub tags: Vec<Option<u16>>,
     /// What the stream counted.
     pub counted: CountersSnapshot,
 }
@@ -37,9 +40,15 @@ pub fn through(mode: Mode, settings: &Settings, packets: &[Vec<u8>], cuts: &[usi
     assert!(errors.is_empty(), "{errors:?}");
     let (frames, counted) = (tx[0].seen(), totals(&jobs));
     drop(jobs);
-    let segments = tx[0].take().iter().map(pmd_core::Mbuf::segment_count).collect();
+    let sent = tx[0].take();
+    let segments = sent.iter().map(pmd_core::Mbuf::segment_count).collect();
+    let tag = |mbuf: &pmd_core::Mbuf| {
+        mbuf.offload().contains(Offload::VLAN_STRIPPED).then_some(mbuf.meta().vlan_tci)
+    };
+    let tags = sent.iter().map(tag).collect();
+    drop(sent);
     assert_eq!(pool.audit().in_use, 0, "every mbuf went back");
-    Outcome { frames, segments, counted }
+    Outcome { frames, segments, tags, counted }
 }
 
 fn chained(pool: &MbufPool, packet: &[u8], cuts: &[usize]) -> pmd_core::Mbuf {
@@ -234,5 +243,21 @@ fn icmpecho_answers_in_order_and_drops_the_rest() {
         group[..12].copy_from_slice(&[FROM, TO].concat());
         assert_eq!(outcome.frames[2], group);
         assert_eq!(outcome.counted, counted(6, 3, 0));
+    }
+}
+
+#[test]
+fn modes_that_write_addresses_note_the_tag_of_the_port() {
+    let vlans = std::collections::BTreeMap::from([(PortId(0), 7)]);
+    let tagged = Settings { vlans, ..settings(8) };
+    for (mode, tag) in [
+        (Mode::Mac, Some(7)),
+        (Mode::MacSwap, Some(7)),
+        (Mode::FiveTupleSwap, Some(7)),
+        (Mode::Io, None),
+        (Mode::Csum, None),
+    ] {
+        let outcome = through(mode, &tagged, &[udp4(b"x")], &[]);
+        assert_eq!(outcome.tags, [tag], "{mode:?}");
     }
 }
