@@ -25,20 +25,21 @@ mod shared;
 mod tests;
 mod tx;
 
+pub use claim::{attach_rx, attach_tx};
+
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use eal::Memory;
 use eal::gate::ControlGate;
-use eal::{Memory, OwnerId};
-use pmd_core::{Error, Mbuf, MbufPool, QueueStats, RxQueue, TxQueue};
+use pmd_core::{Error, Mbuf, MbufPool, QueueStats};
 use virtio::Features;
 use virtio::layout::{AVAIL_NO_INTERRUPT, RingLayout, USED_NO_NOTIFY};
 use virtio::packet_counts::PacketCountsSnapshot;
 
 use block::{Posted, QueueConfig, Slot};
-use claim::Claim;
 use shared::{QueueShared, Signals};
 
 /// Packets of one pass through the stages.
@@ -342,32 +343,6 @@ impl VirtQueue {
         drop(unsafe { Mbuf::from_record(record) });
     }
 
-    /// Hands out the receive queue.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Claimed`], or [`Error::WrongState`] when it is a transmit queue.
-    pub fn claim_rx(&self, holder: &str) -> Result<RxQueue, Error> {
-        let Some(pool) = self.pool.clone().filter(|_| self.direction == Direction::Rx) else {
-            return Err(WRONG_DIRECTION);
-        };
-        let claim = Claim::take(&self.shared, self.queue, holder)?;
-        Ok(RxQueue::new(rx::RxPoller::new(claim, pool)))
-    }
-
-    /// Hands out the transmit queue.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Claimed`], or [`Error::WrongState`] when it is a receive queue.
-    pub fn claim_tx(&self, holder: &str) -> Result<TxQueue, Error> {
-        if self.direction != Direction::Tx {
-            return Err(WRONG_DIRECTION);
-        }
-        let claim = Claim::take(&self.shared, self.queue, holder)?;
-        Ok(TxQueue::new(tx::TxPoller::new(claim)))
-    }
-
     /// The queue's counters.
     pub fn stats(&self) -> QueueStats {
         self.shared.stats()
@@ -399,11 +374,6 @@ impl VirtQueue {
             eal::eventfd::signal(&self.signals.kick);
         }
     }
-
-    /// The process that holds the claim.
-    pub fn claimed_by(&self) -> Option<OwnerId> {
-        OwnerId::from_raw(self.shared.block().claim.0.load(Ordering::Acquire))
-    }
 }
 
 /// Handles of mbufs mean something only in the window they are of.
@@ -415,36 +385,6 @@ const OTHER_WINDOW: Error = Error::WrongState {
     call: "receive into a pool of another Eal",
     first: "make or attach the pool in the queue's own",
 };
-
-const WRONG_DIRECTION: Error =
-    Error::WrongState { call: "claim the queue", first: "ask for the other direction" };
-
-/// Claims the queue that another process made under `name`, to poll it from this one.
-///
-/// # Errors
-///
-/// [`Error::WrongState`] when there is no such queue; [`Error::Claimed`].
-pub fn attach_rx(memory: &Memory, name: &str, pool: MbufPool) -> Result<RxQueue, Error> {
-    if !same_window(memory, &pool) {
-        return Err(OTHER_WINDOW);
-    }
-    Ok(RxQueue::new(rx::RxPoller::new(attach(memory, name)?, pool)))
-}
-
-/// Claims the transmit queue that another process made under `name`.
-///
-/// # Errors
-///
-/// As [`attach_rx`].
-pub fn attach_tx(memory: &Memory, name: &str) -> Result<TxQueue, Error> {
-    Ok(TxQueue::new(tx::TxPoller::new(attach(memory, name)?)))
-}
-
-fn attach(memory: &Memory, name: &str) -> Result<Claim, Error> {
-    let missing = Error::WrongState { call: "attach to a queue", first: "make it in the primary" };
-    let shared = Arc::new(QueueShared::attach(memory, name).ok_or(missing)??);
-    Claim::take(&shared, 0, "this process")
-}
 
 impl Drop for VirtQueue {
     /// A poller's handle may outlive this: it finds the gate closed. A quarantined queue keeps its mbufs.

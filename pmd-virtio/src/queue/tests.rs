@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use virtio::layout::UsedElement;
 
 use super::*;
+use crate::queue::claim::Claim;
 use crate::testing::MockDevice;
 
 const PLAIN: Features = Features::VERSION_1;

@@ -14,39 +14,49 @@ use super::pass::Pass;
 #[derive(Clone, Copy)]
 pub(super) struct Received {
     pub id: u16,
-    pub record: *mut Meta,
-    /// What the device says that it wrote.
+    /// What the device says that it wrote, or that it filled the buffer.
     pub len: u32,
-    /// The device said nothing of it but that it filled it (virtio 1.2, 2.7.9).
-    pub whole: bool,
+    pub record: *mut Meta,
 }
 
 impl Pass<'_> {
     /// Reads and checks as many used buffers as `batch` has places. `None` when an element names no posted buffer.
     #[inline]
     pub fn gather<'b>(&mut self, batch: &'b mut [MaybeUninit<Received>]) -> Option<&'b [Received]> {
-        let (count, known) = (batch.len(), self.state.batch);
+        let received = if self.state.in_order {
+            let known = self.state.batch;
+            let received = self.gather_with(batch, Self::next_in_order)?;
+            if known != self.state.batch {
+                self.shared.block().progress.set_batch(self.state.batch);
+            }
+            received
+        } else {
+            self.gather_with(batch, |pass, position| pass.element(position))?
+        };
+        prefetch_headers(received);
+        Some(received)
+    }
+
+    /// As `gather`; `next` says descriptor and length of the used buffer at a position.
+    #[inline(always)]
+    fn gather_with<'b>(
+        &mut self,
+        batch: &'b mut [MaybeUninit<Received>],
+        next: impl Fn(&mut Self, u32) -> Option<(u16, u32)>,
+    ) -> Option<&'b [Received]> {
+        let count = batch.len();
         for (at, place) in batch.iter_mut().enumerate() {
             // At most BATCH.
             let position = self.state.used.wrapping_add(at as u32);
-            let (id, len, whole) = if self.state.in_order {
-                self.next_in_order(position)?
-            } else {
-                let (id, len) = self.element(position)?;
-                (id, len, false)
-            };
+            let (id, len) = next(self, position)?;
             let Slot::Head { handle, .. } = self.shared.table.get(id) else { return None };
             let record = self.shared.record(handle).cast::<Meta>().as_ptr();
             prefetch(record.cast());
-            place.write(Received { id, record, len, whole });
-        }
-        if known != self.state.batch {
-            self.shared.block().progress.set_batch(self.state.batch);
+            place.write(Received { id, len, record });
         }
         // SAFETY: the loop initialised all `count` places.
         let received =
             unsafe { std::slice::from_raw_parts(batch.as_ptr().cast::<Received>(), count) };
-        prefetch_headers(received);
         Some(received)
     }
 
@@ -58,24 +68,30 @@ impl Pass<'_> {
         Some((id, element.len))
     }
 
-    /// The buffer at `position`, when buffers are used in order: descriptor, length, and whether it is one that the device
-    /// passed over, which it may do with buffers that it filled. An element then stands for all buffers up to the one it names.
+    /// The buffer at `position`, when buffers are used in order: descriptor and length. An element stands for all buffers up to
+    /// the one it names (virtio 1.2, 2.7.9).
     #[inline(always)]
-    fn next_in_order(&mut self, position: u32) -> Option<(u16, u32, bool)> {
+    fn next_in_order(&mut self, position: u32) -> Option<(u16, u32)> {
         let id = position as u16 & self.shared.rings.mask();
-        let batch = match self.state.batch {
-            Some(batch) => batch,
-            None => {
-                let (named, len) = self.element(position)?;
-                if named == id {
-                    return Some((id, len, false));
-                }
-                self.begin_batch(position, named, len)?
+        if self.state.batch.is_none() {
+            let (named, len) = self.element(position)?;
+            if named == id {
+                return Some((id, len));
             }
-        };
-        let last = batch.end == position;
-        self.state.batch = (!last).then_some(batch);
-        Some((id, batch.len, !last))
+            self.state.batch = Some(self.begin_batch(position, named, len)?);
+        }
+        self.next_of_batch(position).map(|len| (id, len))
+    }
+
+    /// Bytes of the buffer at `position` within a batch: those that the device passed over are full.
+    #[cold]
+    fn next_of_batch(&mut self, position: u32) -> Option<u32> {
+        let batch = self.state.batch?;
+        if batch.end == position {
+            self.state.batch = None;
+            return Some(batch.len);
+        }
+        Some(self.room + u32::from(self.state.header_bytes))
     }
 
     /// A batch that begins at `position` and ends with the buffer `named`. `None` when that was not used yet.

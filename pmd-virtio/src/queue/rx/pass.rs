@@ -121,9 +121,8 @@ impl<'a> Pass<'a> {
         let skip = if further { 0 } else { header };
         // What was posted with this record, whoever posted it.
         let posted = meta.head.buf_len - u32::from(HEADROOM_BYTES - header);
-        let len = if packet.whole { posted } else { packet.len };
-        let good = len >= u32::from(skip) && len <= posted;
-        let bytes = if good { len - u32::from(skip) } else { 0 };
+        let good = packet.len >= u32::from(skip) && packet.len <= posted;
+        let bytes = if good { packet.len - u32::from(skip) } else { 0 };
         meta.data_off = HEADER_AT + skip;
         // A posted buffer is shorter than 64 KiB.
         meta.data_len = bytes as u16;
