@@ -34,9 +34,11 @@ fn pass(from: &mut End, to: &mut End, rounds: u64, time_sending: bool) -> Durati
 }
 
 fn bench(c: &mut Criterion) {
-    for (mode, args) in
-        [("split-mrg", "mrg_rxbuf=1,in_order=0"), ("split", "mrg_rxbuf=0,in_order=0")]
-    {
+    for (mode, args) in [
+        ("split-mrg", "mrg_rxbuf=1,in_order=0"),
+        ("split", "mrg_rxbuf=0,in_order=0"),
+        ("split-inorder-mrg", "mrg_rxbuf=1,in_order=1"),
+    ] {
         let mut pair = Pair::join(args).expect("a pair of ports");
         let Pair { vhost, virtio, .. } = &mut pair;
         let mut group = c.benchmark_group(mode);
