@@ -146,6 +146,13 @@ impl<D: Device> SoftPort<D> {
     }
 }
 
+impl<D: Device> Drop for SoftPort<D> {
+    fn drop(&mut self) {
+        // A poller that is stuck keeps its queue's state, and the gate closed, for itself.
+        let _ = self.close();
+    }
+}
+
 impl<D: Device> EthDev for SoftPort<D> {
     fn info(&self) -> DevInfo {
         self.info.clone()

@@ -208,6 +208,22 @@ fn what_waits_for_a_stopped_port_goes_back_at_close() {
 }
 
 #[test]
+fn a_port_that_is_dropped_ends_its_handles_and_gives_all_back() {
+    let mut rig = Rig::new(512);
+    let id = rig.start("net_delay0,dev=[net_ring0],packets=100", 1);
+    let port = rig.port(id);
+    let (mut rx, mut tx) = (port.claim_rx(0, "test").unwrap(), port.claim_tx(0, "test").unwrap());
+    let mut burst = rig.packets(frames(300));
+    assert_eq!(send(&mut tx, &mut burst), 300);
+    assert_eq!(receive(&mut rx, 300).len(), 100);
+    drop(rig.ports.remove(id));
+    let mut burst = rig.packets(frames(1));
+    assert_eq!((rx.burst(&mut Burst::new(8)), tx.burst(&mut burst)), (0, 0));
+    drop(burst);
+    rig.all_back();
+}
+
+#[test]
 fn the_inner_device_is_needed_and_its_mistakes_are_told() {
     let mut rig = Rig::new(64);
     for (text, part) in [

@@ -35,9 +35,12 @@ impl<R: Rule> Lane<R> {
             }
             return into.len() - from;
         };
-        if waiting.has_room(BATCH) && inner.burst(&mut self.incoming) > 0 {
+        while waiting.has_room(BATCH) && inner.burst(&mut self.incoming) > 0 {
             judge(&mut self.rule, &mut self.incoming, 0, counters);
             waiting.hold(&mut self.incoming);
+            if !waiting.needs_more() {
+                break;
+            }
         }
         waiting.release_into(into)
     }

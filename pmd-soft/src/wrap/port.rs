@@ -49,6 +49,13 @@ impl<K: Kind> Wrapped<K> {
     }
 }
 
+impl<K: Kind> Drop for Wrapped<K> {
+    fn drop(&mut self) {
+        // A poller that is stuck keeps its queue's state, and the gate closed, for itself.
+        let _ = self.close();
+    }
+}
+
 impl<K: Kind> EthDev for Wrapped<K> {
     fn info(&self) -> DevInfo {
         let mut info = self.inner.info();

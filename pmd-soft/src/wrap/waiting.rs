@@ -37,6 +37,11 @@ impl Waiting {
         self.packets.len() + batch <= WAITING_MAX
     }
 
+    /// Whether nothing can go on before others come.
+    pub fn needs_more(&self) -> bool {
+        self.packets.len() <= self.stay
+    }
+
     /// Takes all packets of `from`.
     pub fn hold(&mut self, from: &mut Burst) {
         let due = clock::now() + self.time;
