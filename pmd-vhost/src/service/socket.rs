@@ -245,4 +245,26 @@ mod tests {
         assert!(below.contains("make the folder"), "{below}");
         assert!(connect_to(&dir.path().join("nobody")).is_err());
     }
+
+    #[test]
+    fn what_the_system_forbids_says_whom_to_ask() {
+        let path = Path::new("/run/somewhere/sock");
+        let addr = address(path).unwrap();
+        for errno in [Errno::EACCES, Errno::EPERM] {
+            let text = refused(errno, path, &addr).to_string();
+            assert!(
+                text.contains("bind to /run/somewhere/sock: Permission denied; use a folder that"),
+                "{text}"
+            );
+            assert!(text.ends_with("/run/somewhere"), "{text}");
+        }
+        let other = refused(Errno::EROFS, path, &addr).to_string();
+        assert!(other.contains("failed to bind to /run/somewhere/sock: "), "{other}");
+    }
+
+    #[test]
+    fn a_relative_path_lies_in_this_folder() {
+        let error = Error::NoFolder { path: "sock".into() };
+        assert!(error.to_string().ends_with("make the folder . first"), "{error}");
+    }
 }

@@ -8,6 +8,7 @@ use crate::vring::BreakReason;
 
 mod counts;
 mod indirect;
+mod large;
 
 const PLAIN: Features = Features::VERSION_1;
 const MERGE: Features = Features::VERSION_1.union(Features::MRG_RXBUF);
