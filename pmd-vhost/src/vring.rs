@@ -11,14 +11,19 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use eal::OwnerId;
-use eal::gate::{ControlGate, FenceMode, GateWords, PollerGate, Stuck};
+use eal::gate::{ControlGate, FenceMode, GateWords, Stuck};
 use virtio::Features;
 use virtio::layout::AVAIL_NO_INTERRUPT;
 use virtio::ring::RingPtrs;
 
 use crate::counters::Counters;
 use crate::guest_memory::GuestMemory;
+
+mod claim;
+mod reason;
+
+pub use claim::Claim;
+pub use reason::BreakReason;
 
 /// A ring in service: valid for one epoch of its gate.
 #[derive(Debug)]
@@ -35,35 +40,6 @@ pub struct VringConfig {
     pub base: u16,
     /// The ring is started and disabled: what the driver sends is consumed and dropped.
     pub discard: bool,
-}
-
-/// Why a ring was taken out of service.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-#[repr(u8)]
-pub enum BreakReason {
-    /// `avail.idx` is further ahead than the ring is long.
-    AvailIndex = 1,
-    /// An available entry names a descriptor that is not in the table.
-    HeadOutOfRange = 2,
-}
-
-impl BreakReason {
-    /// The reason, for a person.
-    pub const fn text(self) -> &'static str {
-        match self {
-            Self::AvailIndex => "the driver's avail.idx is further ahead than the ring is long",
-            Self::HeadOutOfRange => "an available entry names a descriptor outside the table",
-        }
-    }
-
-    const fn from_raw(raw: u8) -> Option<Self> {
-        match raw {
-            1 => Some(Self::AvailIndex),
-            2 => Some(Self::HeadOutOfRange),
-            _ => None,
-        }
-    }
 }
 
 /// The ring's shared part. One for each ring of a device slot, for as long as the slot exists; drivers come and go.
@@ -283,43 +259,6 @@ impl ClosedVring<'_> {
             *self.entrance = Entrance::InUse;
             self.gate.open();
         }
-    }
-}
-
-/// The right to poll one ring.
-#[derive(Debug)]
-pub struct Claim(Arc<VringShared>);
-
-impl Claim {
-    /// The ring.
-    pub fn vring(&self) -> &Arc<VringShared> {
-        &self.0
-    }
-
-    pub(crate) fn poller_gate(&self) -> PollerGate {
-        // Heap gates are not shared between processes: any id says "somebody is inside".
-        const ME: OwnerId = match OwnerId::from_raw(1) {
-            Some(id) => id,
-            None => unreachable!(),
-        };
-        // SAFETY: the words live in the Arc that the poller holds beside the gate; the claim makes it the only poller.
-        unsafe { PollerGate::new(NonNull::from(&self.0.gate), ME, self.0.fences) }
-    }
-
-    /// The configuration.
-    ///
-    /// # Safety
-    ///
-    /// The caller is inside the gate and keeps nothing of it beyond.
-    pub(crate) unsafe fn config(&self) -> Option<&VringConfig> {
-        // SAFETY: inside the gate control does not write.
-        unsafe { &*self.0.config.get() }.as_ref()
-    }
-}
-
-impl Drop for Claim {
-    fn drop(&mut self) {
-        *lock(&self.0.claimed) = None;
     }
 }
 
