@@ -46,6 +46,7 @@
 mod audit;
 mod cache;
 mod chunk;
+mod create;
 mod depot;
 mod layout;
 mod pool;
