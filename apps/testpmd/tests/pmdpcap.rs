@@ -150,6 +150,63 @@ fn without_no_flush_rx_the_file_is_flushed_as_the_reference_does() {
 }
 
 #[test]
+fn the_port_is_shown_as_the_reference_shows_it() {
+    const SHOWN: &str = "
+********************* Infos for port 0  *********************
+MAC address: 02:70:63:61:70:00
+Device name: eth_pcap0
+Driver name: net_pcap
+Firmware-version: not available
+Devargs: rx_pcap=in.pcap,tx_pcap=out.pcap
+Connect to socket: 0
+memory allocation on the socket: 0
+Link status: up
+Link speed: 10 Gbps
+Link duplex: full-duplex
+Autoneg status: Off
+MTU: 1500
+Promiscuous mode: enabled
+Allmulticast mode: enabled
+Maximum number of MAC addresses: 1
+Maximum number of MAC addresses of hash filtering: 0
+VLAN offload: 
+  strip off, filter off, extend off, qinq strip off
+No RSS offload flow type is supported.
+Minimum size of RX buffer: 0
+Maximum configurable length of RX packet: 4294967295
+Maximum configurable size of LRO aggregated packet: 0
+Current number of RX queues: 1
+Max possible RX queues: 1
+Max possible number of RXDs per queue: 65535
+Min possible number of RXDs per queue: 0
+RXDs number alignment: 1
+Current number of TX queues: 1
+Max possible TX queues: 1
+Max possible number of TXDs per queue: 65535
+Min possible number of TXDs per queue: 0
+TXDs number alignment: 1
+Max segment number per packet: 65535
+Max segment number per MTU/TSO: 65535
+Device capabilities: 0x0( )
+Device error handling mode: none
+";
+    const SUMMARY: &str = "
+Port MAC Address       Name         Driver         Status   Link
+0    02:70:63:61:70:00 eth_pcap0    net_pcap       up       10 Gbps
+";
+    let folder = TempDir::new().unwrap();
+    make(&folder.path().join("in.pcap"), 1);
+    let mut program = start(folder.path(), &["eth_pcap0,rx_pcap=in.pcap,tx_pcap=out.pcap"], &[]);
+    program.say("show port info 0");
+    program.await_out("Device error handling mode");
+    program.say("show port summary 0");
+    program.await_times("10 Gbps", 2);
+    program.say("quit");
+    let (_, out, _) = program.finish();
+    assert!(out.contains(SHOWN) && out.contains(SUMMARY), "{out}");
+}
+
+#[test]
 fn a_wrapped_device_is_typed_in_brackets() {
     let folder = TempDir::new().unwrap();
     let (input, output) = (folder.path().join("in.pcap"), folder.path().join("out.pcap"));
