@@ -100,7 +100,7 @@ fn room(mbuf: &Mbuf) -> u32 {
 }
 
 /// Copies as much of `packet` as fits into an empty mbuf.
-#[inline]
+#[inline(always)]
 fn fill(mbuf: &mut Mbuf, packet: &mut GuestPacket<'_>) {
     let room = room(mbuf) as usize;
     let to = mbuf.meta().data();

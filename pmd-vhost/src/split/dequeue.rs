@@ -43,7 +43,7 @@ impl GuestPacket<'_> {
     /// # Safety
     ///
     /// `into` must be valid for writing `room` bytes.
-    #[inline]
+    #[inline(always)]
     pub unsafe fn read_raw(&mut self, into: *mut u8, room: usize) -> usize {
         let want = room.min(self.len as usize);
         let mut done = 0;
