@@ -146,16 +146,7 @@ impl App {
             })
             .collect();
         let config = &self.config;
-        let socket_of = |port| self.ports.get(port).map_or(0, |dev: &dyn EthDev| dev.info().socket);
-        let retry = config.settings.retry;
-        let text = show::forward::block(
-            config.mode,
-            retry,
-            config.numa,
-            config.ports.len(),
-            &lcores,
-            socket_of,
-        );
+        let text = show::forward::block(config, &lcores, |port| self.socket_of(port));
         self.out.say(format_args!("{text}"));
     }
 

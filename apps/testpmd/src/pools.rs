@@ -13,6 +13,8 @@ const DEFAULT_CACHE: u16 = 250;
 const RING_DESCRIPTORS: u32 = 2048;
 /// Ports that the reference's pool is made for.
 const PORTS: u32 = 32;
+/// Bytes that a pool may need for an mbuf beyond its buffer.
+const OVERHEAD_BYTES: u32 = 128;
 /// The smallest pool that is worth making, in mbufs.
 const SMALLEST: u32 = 1025;
 
@@ -140,12 +142,13 @@ pub fn first(
         return make(eal, FIRST, count, config, sizing);
     }
     let needed = sizing.needed(ports.iter().map(|(_, dev)| dev), config);
-    let mut count = sizing.usual(config).max(needed);
-    loop {
-        match make(eal, FIRST, count, config, sizing) {
-            Err(_) if count > needed => count = (count / 2).max(needed),
-            made => return made,
-        }
+    let room = eal.memory().room_bytes() / u64::from(config.mbuf_bytes + OVERHEAD_BYTES);
+    let fits = u32::try_from(room).unwrap_or(u32::MAX);
+    let count = sizing.usual(config).min(fits).max(needed);
+    match make(eal, FIRST, count, config, sizing) {
+        // Somebody else took memory meanwhile.
+        Err(_) if count > needed => make(eal, FIRST, needed, config, sizing),
+        made => made,
     }
 }
 

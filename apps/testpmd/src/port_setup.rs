@@ -61,6 +61,7 @@ impl App {
         let info = dev.info();
         let longest = longest.map(|bytes| sizes::mtu_of(bytes, &info)).transpose();
         let mtu = longest.map_err(|problem| format!("{problem} for port_id {port}"))?;
+        config.check_offloads(&info).map_err(|error| refusal(port, &error))?;
         dev.configure(&config).map_err(|error| refusal(port, &error))?;
         if let Some(mtu) = settings.mtu.or(mtu) {
             match dev.set_mtu(mtu) {

@@ -112,6 +112,8 @@ fn announce(options: &Options, out: &mut Output) {
     for line in &options.warnings {
         warn_user!(out, "{line}");
     }
+    // Log lines follow, which know nothing of this output.
+    out.flush();
     if !options.no_effect.is_empty() {
         let named: Vec<String> = options.no_effect.iter().map(|name| format!("--{name}")).collect();
         log::info!(target: "testpmd", "options without effect here: {}", named.join(" "));
@@ -214,12 +216,17 @@ impl App {
     /// Says which ports cannot be made promiscuous.
     pub fn tell_promiscuous(&mut self) {
         for port in self.ports.ids() {
-            if !self.ports.get(port).is_some_and(EthDev::promiscuous) {
-                warn_user!(
-                    self.out,
-                    "Error during enabling promiscuous mode for port {port}: Operation not supported - ignore"
-                );
-            }
+            self.tell_promiscuous_of(port);
+        }
+    }
+
+    /// Says so if `port` cannot be made promiscuous.
+    pub fn tell_promiscuous_of(&mut self, port: PortId) {
+        if !self.ports.get(port).is_some_and(EthDev::promiscuous) {
+            warn_user!(
+                self.out,
+                "Error during enabling promiscuous mode for port {port}: Operation not supported - ignore"
+            );
         }
     }
 }

@@ -53,6 +53,7 @@ fn attach(app: &mut App, text: &str) {
                 app.close_port(port, false);
                 return warn_user!(app.out, "testpmd: Failed to attach port {text}");
             }
+            app.tell_promiscuous_of(port);
             app.config.add_port(port);
             let total = app.ports.len();
             say!(app.out, "Port {port} is attached. Now total ports is {total}\nDone");

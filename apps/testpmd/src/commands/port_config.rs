@@ -179,23 +179,31 @@ fn set_longest(app: &mut App, args: &Args<'_>) {
         return warn_user!(app.out, "max-pkt-len can not be less than {least}");
     }
     for port in app.ports.ids() {
-        let Some(info) = app.ports.get(port).map(EthDev::info) else { continue };
-        match sizes::mtu_of(bytes, &info) {
-            Ok(mtu) if change_mtu(app, port, mtu).is_ok() => {
-                app.settings_of(port).mtu = Some(mtu);
-            }
-            Ok(mtu) => warn_user!(app.out, "Failed to set MTU to {mtu} for port {port}"),
-            Err(problem) => {
-                let mtu = bytes - sizes::overhead_bytes(&info);
-                return warn_user!(
-                    app.out,
-                    "{problem} for port_id {port}\nFailed to set MTU to {mtu} for port {port}"
-                );
-            }
-        }
+        set_longest_of(app, port, bytes);
     }
-    app.config.max_packet_bytes = Some(bytes);
     app.reconfigure_all();
+}
+
+fn set_longest_of(app: &mut App, port: PortId, bytes: u32) {
+    let Some(info) = app.ports.get(port).map(EthDev::info) else { return };
+    let room = app.more_pools.of(port).unwrap_or(&app.pool).data_room();
+    let offloads = app.settings_of(port).rx_offloads;
+    let checked = sizes::mtu_of(bytes, &info)
+        .map_err(|problem| format!("{problem} for port_id {port}"))
+        .and_then(|mtu| sizes::check_room(bytes, room, offloads, &info).map(|()| mtu));
+    let done = match &checked {
+        Ok(mtu) => change_mtu(app, port, *mtu).is_ok(),
+        Err(problem) => {
+            warn_user!(app.out, "{problem}");
+            false
+        }
+    };
+    if done {
+        app.settings_of(port).mtu = checked.ok();
+    } else {
+        let mtu = bytes.saturating_sub(sizes::overhead_bytes(&info));
+        warn_user!(app.out, "Failed to set MTU to {mtu} for port {port}");
+    }
 }
 
 fn set_burst(app: &mut App, args: &Args<'_>) {

@@ -53,3 +53,35 @@ pub fn check_room(
          give --mbuf-size={whole}, or --enable-scatter"
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_port::TestPort;
+    use pmd_core::EthDev;
+
+    fn info(max_mtu: u16, max_rx_packet_bytes: u32) -> DevInfo {
+        let (port, _) = TestPort::looped(1);
+        DevInfo { max_mtu, max_rx_packet_bytes, ..port.info() }
+    }
+
+    #[test]
+    fn frames_and_mtus() {
+        assert_eq!(mtu_of(1518, &info(u16::MAX, u32::MAX)), Ok(1500));
+        assert_eq!(mtu_of(9000, &info(9698, 9728)), Ok(8970));
+        let refused = mtu_of(20_000, &info(9698, 9728)).unwrap_err();
+        assert_eq!(refused, "MTU (19970) > device max MTU (9698)");
+        assert!(mtu_of(u32::MAX, &info(u16::MAX, u32::MAX)).is_err());
+    }
+
+    #[test]
+    fn mbufs_too_small_for_a_device_that_has_to_be_told_to_spread() {
+        let mut device = info(9698, 9728);
+        assert_eq!(check_room(9000, 2048, RxOffloads::empty(), &device), Ok(()));
+        device.rx_offloads = RxOffloads::SCATTER;
+        assert_eq!(check_room(2048, 2048, RxOffloads::empty(), &device), Ok(()));
+        assert_eq!(check_room(9000, 2048, RxOffloads::SCATTER, &device), Ok(()));
+        let told = check_room(9000, 2048, RxOffloads::empty(), &device).unwrap_err();
+        assert!(told.ends_with("give --mbuf-size=9128, or --enable-scatter"), "{told}");
+    }
+}

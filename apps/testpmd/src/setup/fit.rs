@@ -1,7 +1,5 @@
 //! Options against what there is: lcores, NUMA nodes, queues, ports.
 
-use std::collections::BTreeSet;
-
 use eal::Eal;
 use pmd_core::{EthDev, PortId, Ports};
 
@@ -60,7 +58,7 @@ pub fn check_sockets(
     options: &Options,
     out: &mut Output,
 ) -> Result<(), String> {
-    let there: BTreeSet<u32> = eal.lcores().iter().map(|&lcore| eal.socket_of(lcore)).collect();
+    let there = eal.sockets();
     let named = options.named_sockets.iter().copied();
     let mut all = named.chain(options.port_sockets.iter().map(|&(_, socket)| socket));
     if all.any(|socket| !there.contains(&socket)) {

@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use pmd_core::{MacAddr, PortId};
 
-use crate::engine::{Mode, StreamId};
+use crate::config::Config;
+use crate::engine::StreamId;
 
 /// An lcore, its socket, and its streams.
 pub struct LcoreStreams {
@@ -18,17 +19,16 @@ pub struct LcoreStreams {
 
 /// The lines above the streams and the streams, with the blank line behind them.
 pub fn block(
-    mode: Mode,
-    retry: bool,
-    numa: bool,
-    ports: usize,
+    config: &Config,
     lcores: &[LcoreStreams],
     socket_of: impl Fn(PortId) -> u32,
 ) -> String {
+    let Config { mode, numa, mp_alloc, .. } = *config;
+    let (retry, ports) = (config.settings.retry, config.ports.len());
     let streams: usize = lcores.iter().map(|lcore| lcore.streams.len()).sum();
     let mut text = format!(
         "{} packet forwarding{} - ports={ports} - cores={} - streams={streams} - \
-         NUMA support {}, MP allocation mode: native\n",
+         NUMA support {}, MP allocation mode: {mp_alloc}\n",
         mode.name(),
         if retry { " with retry" } else { "" },
         lcores.len(),
@@ -65,6 +65,7 @@ pub fn block(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::Mode;
 
     fn stream(rx: u16, queue: u16, tx: u16) -> (StreamId, MacAddr) {
         let id =
@@ -89,12 +90,15 @@ Logical Core 2 (socket 0) forwards packets on 2 streams:
   RX P=1/Q=1 (socket 0) -> TX P=0/Q=1 (socket 0) peer=02:00:00:00:00:00
 
 ";
-        assert_eq!(block(Mode::Io, false, true, 2, &lcores, |_| 0), expected);
+        let config = Config { ports: vec![PortId(0), PortId(1)], ..Config::default() };
+        assert_eq!(block(&config, &lcores, |_| 0), expected);
     }
 
     #[test]
     fn retry_and_nothing_to_forward() {
-        let text = block(Mode::Mac, true, false, 0, &[], |_| 0);
+        let mut config = Config { mode: Mode::Mac, numa: false, ..Config::default() };
+        config.settings.retry = true;
+        let text = block(&config, &[], |_| 0);
         let expected = "mac packet forwarding with retry - ports=0 - cores=0 - streams=0 - \
 NUMA support disabled, MP allocation mode: native
 TX retry num: 64, delay between TX retries: 1us

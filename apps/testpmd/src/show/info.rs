@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use pmd_core::{EthDev, PortId, QueueLimits};
+use pmd_core::{EthDev, PortId, QueueLimits, RxOffloads};
 
 use super::{speed, status};
 
@@ -36,19 +36,24 @@ fn identity(text: &mut String, dev: &dyn EthDev) {
 
 fn modes(text: &mut String, dev: &dyn EthDev) {
     let on = |yes| if yes { "enabled" } else { "disabled" };
-    // A device that names its speed has settled it; one without an address filter takes every group address.
+    // A device that names its speed has settled it.
     let autoneg = if dev.link().speed_mbps.is_some() { "Off" } else { "On" };
-    let macs = dev.info().max_mac_addrs;
+    let (macs, offloads) = (dev.info().max_mac_addrs, dev.config().rx_offloads);
+    let vlan = |bit| if offloads.contains(bit) { "on" } else { "off" };
     let _ = write!(
         text,
         "Autoneg status: {autoneg}\nMTU: {}\nPromiscuous mode: {}\nAllmulticast mode: {}\n\
          Maximum number of MAC addresses: {macs}\n\
          Maximum number of MAC addresses of hash filtering: 0\nVLAN offload: \n  \
-         strip off, filter off, extend off, qinq strip off\n\
+         strip {}, filter {}, extend {}, qinq strip {}\n\
          No RSS offload flow type is supported.\n",
         dev.mtu(),
         on(dev.promiscuous()),
-        on(macs <= 1),
+        on(dev.allmulticast()),
+        vlan(RxOffloads::VLAN_STRIP),
+        vlan(RxOffloads::VLAN_FILTER),
+        vlan(RxOffloads::VLAN_EXTEND),
+        vlan(RxOffloads::QINQ_STRIP),
     );
 }
 
@@ -89,7 +94,8 @@ mod tests {
     #[test]
     fn the_shape() {
         let (mut port, _) = TestPort::looped(1);
-        port.configure(&PortConfig { rx_queues: 1, tx_queues: 1, ..PortConfig::default() }).unwrap();
+        port.configure(&PortConfig { rx_queues: 1, tx_queues: 1, ..PortConfig::default() })
+            .unwrap();
         let expected = "
 ********************* Infos for port 0  *********************
 MAC address: 56:48:4F:53:54:00
