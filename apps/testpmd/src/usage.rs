@@ -21,6 +21,11 @@ Examples:
   The virtio-user port that connects to it:
     {program} --lcores '0@1,1@1' --file-prefix virtio --vdev net_virtio_user0,path=/tmp/vhost.sock -- -i
 
+Environment:
+
+  TESTPMD_HISTORY   file of the lines typed on a terminal; empty for none
+                    (pmd-rs/testpmd_history in $XDG_STATE_HOME or ~/.local/state)
+
 {eal}"
     )
 }

@@ -212,6 +212,24 @@ fn the_terminal_is_left_as_it_was_found() {
     }
 }
 
+/// Bursts without a peer to take them go on for minutes.
+#[test]
+fn the_interrupt_key_ends_a_command_that_takes_long() {
+    let folder = TempDir::new().unwrap();
+    let mut program = Program::on_own_terminal(&ARGS, folder.path());
+    program.await_out(PROMPT);
+    program.say("start tx_first 4000000000");
+    let start = Instant::now();
+    while !program.terminal().local_flags.contains(LocalFlags::ISIG) {
+        assert!(start.elapsed() < LONG, "the command does not begin");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    program.press("\x03");
+    let (status, out, err) = program.finish();
+    assert_eq!(status.code(), Some(0), "{out}{err}");
+    assert!(out.ends_with("Bye...\n"), "{out}");
+}
+
 #[test]
 fn a_hint_is_for_people_only() {
     let folder = TempDir::new().unwrap();

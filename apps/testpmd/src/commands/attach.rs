@@ -98,6 +98,12 @@ fn detach_device(app: &mut App, text: &str) {
     say!(app.out, "Removing a device...");
     let name = text.split(',').next().unwrap_or_default();
     let Some(port) = app.ports.by_name(name) else {
+        if !app.drivers.names().iter().any(|driver| name.starts_with(driver)) {
+            return warn_user!(
+                app.out,
+                "EAL: failed to parse device \"{name}\"\ncannot parse identifier"
+            );
+        }
         return warn_user!(
             app.out,
             "EAL: Cannot find plugged device ({name})\ntestpmd: Failed to detach device {name}(vdev)"

@@ -2,7 +2,7 @@
 
 use pmd_core::{EthDev, PortId, RxOffloads, TxOffloads};
 
-use super::{Args, Command, Section, Which};
+use super::{Args, Command, Section};
 use crate::app::App;
 use crate::port_settings::PortSettings;
 use crate::{say, warn_user};
@@ -76,7 +76,8 @@ impl App {
 
     /// Whether offloads of `port` may be changed: it is there and stopped. The complaint otherwise.
     fn offloads_may_change(&mut self, port: PortId) -> bool {
-        if self.select(Which::One(port.0)).is_none() {
+        if self.ports.get(port).is_none() {
+            no_device(self, port, "info");
             return false;
         }
         let started = self.ports.get(port).is_some_and(EthDev::is_started);
@@ -154,11 +155,11 @@ fn show_configuration(app: &mut App, args: &Args<'_>) {
 }
 
 fn no_device(app: &mut App, port: PortId, what: &str) {
-    let what = if what == "info" { what.to_owned() } else { format!("device {what}") };
-    warn_user!(
-        app.out,
-        "Invalid port_id={port}\nError during getting {what} (port {port}): No such device"
-    );
+    let what = match what {
+        "info" => format!("device (port {port}) info"),
+        _ => format!("device {what} (port {port})"),
+    };
+    warn_user!(app.out, "Invalid port_id={port}\nError during getting {what}: No such device");
 }
 
 #[cfg(test)]

@@ -157,7 +157,7 @@ fn settings_of_all_ports() {
             ("port config all burst 16", "", ""),
             ("port config all max-pkt-len 10", "", "max-pkt-len can not be less than 64\n"),
             ("port config all rss bogus", "", "Unknown parameter\n"),
-            ("port config all speed 7 duplex full", "", "Unknown speed parameter\n"),
+            ("port config all speed 7 duplex full", "Bad arguments\n", ""),
             ("port config 0 speed 1000 duplex half", "", "Invalid speed/duplex parameters\n"),
             ("port config all mbcache 100", "Bad arguments\n", ""),
             ("port config mtu 9 1400", "", "Invalid port 9\n"),
@@ -271,8 +271,7 @@ fn ports_that_come_and_go() {
             (
                 "device detach bogus",
                 "Removing a device...\n",
-                "EAL: Cannot find plugged device (bogus)\n\
-                 testpmd: Failed to detach device bogus(vdev)\n",
+                "EAL: failed to parse device \"bogus\"\ncannot parse identifier\n",
             ),
             ("port reset 0", "", "Can not reset port(s), please stop port(s) first.\n"),
             (

@@ -28,10 +28,10 @@ pub const COMMANDS: &[Command] = &[
         run: |app, args| set_port_list(app, args.text("list")),
     },
     Command {
-        syntax: "set portmask <mask:text>",
-        help: "Set the forwarding ports, a bit each: a hexadecimal mask.",
+        syntax: "set portmask <mask:u64>",
+        help: "Set the forwarding ports, a bit each: 0x3 is the first two.",
         section: Section::Config,
-        run: |app, args| set_port_mask(app, args.text("mask")),
+        run: |app, args| set_port_mask(app, args.number("mask")),
     },
     Command {
         syntax: "set corelist <list:text>",
@@ -40,10 +40,10 @@ pub const COMMANDS: &[Command] = &[
         run: |app, args| set_core_list(app, args.text("list")),
     },
     Command {
-        syntax: "set coremask <mask:text>",
-        help: "Set the forwarding cores, a bit each: a hexadecimal mask.",
+        syntax: "set coremask <mask:u64>",
+        help: "Set the forwarding cores, a bit each: 0x3 is the first two.",
         section: Section::Config,
-        run: |app, args| set_core_mask(app, args.text("mask")),
+        run: |app, args| choose_cores(app, bits(args.number("mask"))),
     },
     Command {
         syntax: "set eth-peer <port> <peer:text>",
@@ -86,25 +86,16 @@ fn set_nb_port(app: &mut App, count: u16) {
     }
 }
 
-/// The bits of a hexadecimal mask.
-fn mask_bits(mask: &str) -> Option<Vec<u32>> {
-    let digits = mask.strip_prefix("0x").unwrap_or(mask);
-    let bits = u64::from_str_radix(digits, 16).ok().filter(|_| !digits.starts_with('+'))?;
-    Some((0..64).filter(|bit| bits >> bit & 1 == 1).collect())
+/// The positions of the bits that are set.
+fn bits(mask: u64) -> Vec<u32> {
+    (0..u64::BITS).filter(|bit| mask >> bit & 1 == 1).collect()
 }
 
-fn set_port_mask(app: &mut App, mask: &str) {
-    match mask_bits(mask) {
-        // Ports that a mask names beyond those that exist are passed over.
-        Some(bits) => {
-            let all = app.ports.ids();
-            choose_ports(
-                app,
-                bits.into_iter().filter(|&id| all.iter().any(|p| u32::from(p.0) == id)).collect(),
-            );
-        }
-        None => warn_user!(app.out, "{mask} is not a hexadecimal mask"),
-    }
+fn set_port_mask(app: &mut App, mask: u64) {
+    // Ports that a mask names beyond those that exist are passed over.
+    let all = app.ports.ids();
+    let is_there = |id: &u32| all.iter().any(|port| u32::from(port.0) == *id);
+    choose_ports(app, bits(mask).into_iter().filter(is_there).collect());
 }
 
 fn set_port_list(app: &mut App, list: &str) {
@@ -120,24 +111,18 @@ fn choose_ports(app: &mut App, ids: Vec<u32>) {
         return;
     }
     let mut ports = Vec::new();
-    for id in ids {
+    for (index, id) in ids.into_iter().enumerate() {
         let port = u16::try_from(id).map(PortId).ok().filter(|&port| app.ports.get(port).is_some());
         match port {
             Some(port) if ports.contains(&port) => {
-                return warn_user!(app.out, "port {id} is given twice in the list");
+                let first = ports.iter().position(|&other| other == port).unwrap_or_default();
+                return warn_user!(app.out, "duplicated port {id} at index {first} and {index}");
             }
             Some(port) => ports.push(port),
             None => return warn_user!(app.out, "Invalid port {id}"),
         }
     }
     app.set_forwarding_ports(ports);
-}
-
-fn set_core_mask(app: &mut App, mask: &str) {
-    match mask_bits(mask) {
-        Some(lcores) => choose_cores(app, lcores),
-        None => warn_user!(app.out, "{mask} is not a hexadecimal mask"),
-    }
 }
 
 fn set_core_list(app: &mut App, list: &str) {

@@ -3,13 +3,18 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Mutex, Once, PoisonError};
 
-use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
+use nix::libc::_POSIX_VDISABLE as NO_KEY;
+use nix::sys::termios::{
+    LocalFlags, SetArg, SpecialCharacterIndices, Termios, tcgetattr, tcsetattr,
+};
 
 /// Terminal and settings to go back to, for the panic hook: the console's guard is dropped only if the panic unwinds.
 static SAVED: Mutex<Option<(OwnedFd, Termios)>> = Mutex::new(None);
 
 /// Without echo, line editing and keys that are signals, until it is dropped. Output is as before.
-pub struct RawMode(());
+pub struct RawMode {
+    raw: Termios,
+}
 
 impl RawMode {
     /// Changes the terminal behind `fd`. Nothing when it is none or will not be changed.
@@ -18,10 +23,21 @@ impl RawMode {
         let own = fd.as_fd().try_clone_to_owned().ok()?;
         let mut raw = before.clone();
         raw.local_flags.remove(LocalFlags::ECHO | LocalFlags::ICANON | LocalFlags::ISIG);
+        for key in [SpecialCharacterIndices::VSUSP, SpecialCharacterIndices::VQUIT] {
+            raw.control_chars[key as usize] = NO_KEY;
+        }
         restore_on_panic();
         set(fd.as_fd(), &raw)?;
         *SAVED.lock().unwrap_or_else(PoisonError::into_inner) = Some((own, before));
-        Some(Self(()))
+        Some(Self { raw })
+    }
+
+    /// Makes the interrupt key a signal, or not. While a command runs it is one: what waits ends its wait.
+    pub fn set_interruptible(&mut self, interruptible: bool) {
+        self.raw.local_flags.set(LocalFlags::ISIG, interruptible);
+        if let Some((fd, _)) = &*SAVED.lock().unwrap_or_else(PoisonError::into_inner) {
+            set(fd.as_fd(), &self.raw);
+        }
     }
 }
 
@@ -68,7 +84,11 @@ mod tests {
         let pty = nix::pty::openpty(None, None).unwrap();
         let keys = LocalFlags::ECHO | LocalFlags::ICANON | LocalFlags::ISIG;
         assert!(flags(&pty.slave).contains(keys));
-        let raw = RawMode::enter(&pty.slave).unwrap();
+        let mut raw = RawMode::enter(&pty.slave).unwrap();
+        assert!(!flags(&pty.slave).intersects(keys));
+        raw.set_interruptible(true);
+        assert_eq!(flags(&pty.slave) & keys, LocalFlags::ISIG);
+        raw.set_interruptible(false);
         assert!(!flags(&pty.slave).intersects(keys));
         drop(raw);
         assert!(flags(&pty.slave).contains(keys));

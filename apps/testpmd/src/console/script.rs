@@ -4,6 +4,8 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 
+use nix::errno::Errno;
+
 use super::input::{Input, Wake};
 use super::{Session, run_line};
 use crate::app::App;
@@ -22,7 +24,11 @@ pub fn load(app: &mut App, session: &Session<'_>, path: &str) {
             say!(app.out, "Read CLI commands from {path}");
         }
         Err(error) => {
-            warn_user!(app.out, "Failed to create file based cmdline context: {path}: {error}");
+            let why = match error.raw_os_error().map(Errno::from_raw) {
+                Some(error) => error.desc().to_owned(),
+                None => error.to_string(),
+            };
+            warn_user!(app.out, "Failed to create file based cmdline context: {path}: {why}");
         }
     }
 }
@@ -88,7 +94,7 @@ mod tests {
         let failed = "Failed to create file based cmdline context:";
         assert_eq!(
             bench.err("load /no/such/file"),
-            format!("{failed} /no/such/file: No such file or directory (os error 2)\n")
+            format!("{failed} /no/such/file: No such file or directory\n")
         );
         assert_eq!(bench.err("load /"), format!("{failed} /: is a directory\n"));
         assert_eq!(bench.out("load /dev/null"), "Read CLI commands from /dev/null\n");

@@ -16,7 +16,7 @@ pub struct Terminal<Fd> {
     editor: Editor,
     /// Bytes that came and were not looked at.
     pending: VecDeque<u8>,
-    _raw: RawMode,
+    raw: RawMode,
 }
 
 impl<Fd: AsFd> Terminal<Fd> {
@@ -27,7 +27,7 @@ impl<Fd: AsFd> Terminal<Fd> {
             input: Input::new(fd),
             editor: Editor::new(History::of_user()),
             pending: VecDeque::new(),
-            _raw: raw,
+            raw,
         })
     }
 
@@ -38,6 +38,13 @@ impl<Fd: AsFd> Terminal<Fd> {
 
     /// Waits for a line, the input's end, or a signal, and meanwhile tells what happens to ports.
     pub fn next(&mut self, app: &mut App, signals: &Signals) -> Wake {
+        self.raw.set_interruptible(false);
+        let wake = self.type_line(app, signals);
+        self.raw.set_interruptible(true);
+        wake
+    }
+
+    fn type_line(&mut self, app: &mut App, signals: &Signals) -> Wake {
         loop {
             let typed = self.take_pending(app);
             app.out.say(format_args!("{}", self.editor.take_screen()));

@@ -181,7 +181,7 @@ fn settings() {
         ("set nbcore 9", "nb fwd cores 9 > 1 (max. number of configured lcores) - ignored\n"),
         ("set nbport 2", "nb fwd ports 2 > 1 (number of configured ports) - ignored\n"),
         ("set corelist 9", "lcore 9 not enabled\n"),
-        ("set portmask zz", "zz is not a hexadecimal mask\n"),
+        ("set portlist 0,0", "duplicated port 0 at index 0 and 1\n"),
         (
             "set promisc 0 off",
             "Error during disabling promiscuous mode for port 0: Operation not supported\n",

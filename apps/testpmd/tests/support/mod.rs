@@ -82,9 +82,21 @@ impl Program {
 
     /// The same, where typed lines are remembered in a file.
     pub fn on_terminal_with_history(args: &[&str], folder: &Path, history: &Path) -> Self {
-        let pty = nix::pty::openpty(None, None).unwrap();
         let mut command = command(args, folder);
         command.env("TESTPMD_HISTORY", history);
+        Self::on_new_terminal(command)
+    }
+
+    /// On a terminal whose keys can be signals, as a shell would start it.
+    pub fn on_own_terminal(args: &[&str], folder: &Path) -> Self {
+        let mut session = Command::new("setsid");
+        session.args(["--ctty", env!("CARGO_BIN_EXE_testpmd")]).args(args);
+        session.current_dir(folder).env("TESTPMD_HISTORY", "");
+        Self::on_new_terminal(session)
+    }
+
+    fn on_new_terminal(mut command: Command) -> Self {
+        let pty = nix::pty::openpty(None, None).unwrap();
         command.stdin(pty.slave.try_clone().unwrap()).stdout(pty.slave).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         drop(command);
