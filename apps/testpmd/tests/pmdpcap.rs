@@ -215,6 +215,8 @@ fn a_wrapped_device_is_typed_in_brackets() {
     let mut program = start(folder.path(), &[vdev], &["--port-topology=chained", "--no-flush-rx"]);
     program.say("start");
     await_frames(&output, 750);
+    program.say("show port xstats 0");
+    program.await_out("rx_q0_dropped: 250");
     let out = stop_and_quit(program);
     assert!(out.contains(&forwarded(0, 1000, 750)), "{out}");
     let all = frames(&input).unwrap();

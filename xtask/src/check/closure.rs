@@ -8,7 +8,8 @@ use crate::error::Error;
 use crate::workspace::{Package, Workspace};
 
 /// The crates that others link.
-const LIBRARIES: [&str; 5] = ["eal", "virtio", "pmd-core", "pmd-virtio", "pmd-vhost"];
+const LIBRARIES: [&str; 7] =
+    ["eal", "virtio", "net", "pmd-core", "pmd-virtio", "pmd-vhost", "pmd-soft"];
 
 /// Packages, of all that any command may build, whose licence is not accepted.
 pub fn licences(workspace: &Workspace) -> Vec<String> {
