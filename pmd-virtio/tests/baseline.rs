@@ -29,10 +29,10 @@ fn nothing_is_left_of_ports_in_either_role() {
             true => Backend::connect(&lab.path(), Script::default()),
         };
         port.start().unwrap();
-        within(Duration::from_secs(1), "link up", || port.link().up);
+        within(Duration::from_secs(10), "link up", || port.link().up);
         if round % 4 < 2 {
             backend.hang_up();
-            within(Duration::from_secs(1), "link down", || !port.link().up);
+            within(Duration::from_secs(10), "link down", || !port.link().up);
         }
         port.close().unwrap();
         drop((port, backend));
