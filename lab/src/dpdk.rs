@@ -43,7 +43,7 @@ impl Testpmd {
         command.args(["--lcores", &format!("0@({cpus}),1@({cpus})")]);
         command.args(["--no-huge", "-m", "256", "--no-pci", "--no-telemetry"]);
         command.args(["--file-prefix", &prefix, "--vdev", vdev]);
-        command.args(["--", "-i", "--nb-cores=1", "--no-flush-rx", "--total-num-mbufs=8192"]);
+        command.args(["--", "-i", "--nb-cores=1", "--no-flush-rx", "--total-num-mbufs=16384"]);
         command.args([format!("--rxq={queues}"), format!("--txq={queues}")]);
         let process = Process::start_on_terminal(PROGRAM, &mut command)?;
         let mut testpmd = Self { process, _directory: directory };

@@ -17,6 +17,7 @@
 //! ```
 
 pub mod command;
+pub mod mounts;
 pub mod plan;
 pub mod report;
 pub mod run;

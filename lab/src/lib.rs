@@ -32,6 +32,7 @@
     reason = "test support: what cannot be is a failed test"
 )]
 
+pub mod capture;
 pub mod compare;
 pub mod dpdk;
 pub mod dts;

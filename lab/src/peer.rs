@@ -5,6 +5,7 @@
 //! | `forward DEVARGS QUEUES` | sends every packet back until its input ends |
 //! | `generate DEVARGS QUEUES COUNT SIZE...` | sends `COUNT` packets of each size and finds them again |
 //! | `kill END ROLE SEED ROUNDS` | kills peers of the port that survives: see [`crate::kill`] |
+//! | `console SEED FIRST COUNT` | random lines at two prompts: see [`crate::sequence::console`] |
 //! | `sequence here\|apart SEED FIRST COUNT` | random sequences: see [`crate::sequence`] |
 //! | `second SEED ROUNDS` | kills second processes of one `Eal`: see [`crate::second`] |
 //! | `frozen SEED COUNT` | freezes second processes in their queues |
@@ -39,6 +40,9 @@ pub fn run(args: &[String]) -> Result<()> {
         }
         ["kill", end, role, seed, rounds] => {
             kill::run(Survivor::parse(end, role)?, seed.parse()?, rounds.parse()?)?;
+        }
+        ["console", seed, first, count] => {
+            sequence::console::run(seed.parse()?, first.parse()?, count.parse()?)?;
         }
         ["sequence", place, seed, first, count] => {
             let peers = if *place == "here" { Peers::Here } else { Peers::Apart };

@@ -9,6 +9,7 @@
 
 mod act;
 mod away;
+pub mod console;
 mod scene;
 mod side;
 

@@ -13,6 +13,7 @@ use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use lab::dts::testpmd;
 use lab::process::Process;
 use lab::random;
 
@@ -20,8 +21,8 @@ const LIMIT: Duration = Duration::from_secs(300);
 /// Processes that follow sequences side by side: most of the time of each is waiting.
 const WORKERS: u64 = 4;
 
-/// Follows `count` sequences, whose peers are in the same process or apart.
-fn follow(place: &str, count: u64) {
+/// Follows `count` sequences of the kind that `words` tell `lab-peer`.
+fn follow(words: &[&str], count: u64) {
     static BUSY: Mutex<()> = Mutex::new(());
     let _alone = BUSY.lock().unwrap_or_else(PoisonError::into_inner);
     let one = std::env::var("PMD_LAB_SEQUENCE").ok().map(|text| text.parse().unwrap());
@@ -31,24 +32,30 @@ fn follow(place: &str, count: u64) {
         None => (0..WORKERS).map(|worker| (worker * share, share)).collect::<Vec<(u64, u64)>>(),
     };
     let start = |(first, count): (u64, u64)| {
-        let words = [random::seed(), first, count].map(|number| number.to_string());
+        let numbers = [random::seed(), first, count].map(|number| number.to_string());
         let mut command = Command::new(env!("CARGO_BIN_EXE_lab-peer"));
-        Process::start("sequences", command.args(["sequence", place]).args(words)).unwrap()
+        command.env("PMD_LAB_TESTPMD", testpmd::ours().unwrap());
+        Process::start("sequences", command.args(words).args(numbers)).unwrap()
     };
     let running: Vec<Process> = parts.into_iter().map(start).collect();
     for process in running {
         let said = process.finish(LIMIT).unwrap();
-        println!("{place}: {said}");
+        println!("{words:?}: {said}");
         assert!(said.contains("done"), "{said}");
     }
 }
 
 #[test]
 fn ports_stop_start_restart_and_change_their_queues() {
-    follow("here", 340);
+    follow(&["sequence", "here"], 300);
 }
 
 #[test]
 fn peers_are_killed_frozen_and_restarted() {
-    follow("apart", 160);
+    follow(&["sequence", "apart"], 160);
+}
+
+#[test]
+fn operators_type_anything_at_two_prompts() {
+    follow(&["console"], 40);
 }

@@ -10,8 +10,9 @@
 //! | `vhost kill` | ends it without a word (SIGKILL) |
 //! | `rm -rf vhost-net*` | removes the files that begin so from the case's folder |
 //! | `repeat 20`, `end` | the steps between them, that often |
-//! | `for size in 64 128`, `end` | the steps between them, with `[size]` replaced |
+//! | `for size in 64 128`, `end` | the steps between them, with `[size]` replaced, or in `a=b` both parts, `[size.0]` and `[size.1]` |
 //! | `except dpdk-virtio: reason` | the case cannot be run with that program of DPDK's |
+//! | `attempts 3` | the case may be tried that often: its counts need a receiver that always has a CPU |
 //! | `# words` | nothing |
 
 use std::fmt;
@@ -36,7 +37,7 @@ pub struct Plan {
 }
 
 /// One case.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Case {
     /// What stands before the colon of its heading.
     pub number: String,
@@ -44,6 +45,8 @@ pub struct Case {
     pub title: String,
     /// What is done.
     pub steps: Vec<Step>,
+    /// How often it may be tried.
+    pub attempts: u32,
     /// Programs of DPDK's that cannot take part (`dpdk-vhost`, `dpdk-virtio`), with the reason.
     pub except: Vec<(String, String)>,
 }
@@ -146,8 +149,8 @@ fn case(heading: &str, body: &[&str]) -> Result<Case, Fault> {
     let rest = heading.strip_prefix("==").ok_or_else(|| Fault(format!("not a case: {heading}")))?;
     let mut parts = rest.split('|').map(str::trim);
     let (number, title) = parts.next().and_then(|name| name.split_once(':')).unwrap_or((rest, ""));
-    let mut case =
-        Case { number: number.trim().into(), title: title.trim().into(), ..Case::default() };
+    let (number, title) = (number.trim().to_owned(), title.trim().to_owned());
+    let mut case = Case { number, title, steps: Vec::new(), attempts: 1, except: Vec::new() };
     let words: Vec<(&str, &str)> = parts.filter_map(|part| part.split_once('=')).collect();
     let mut lines = Vec::new();
     for line in body {
@@ -160,6 +163,10 @@ fn case(heading: &str, body: &[&str]) -> Result<Case, Fault> {
         }
     }
     for line in unroll(&lines)? {
+        if let Some(count) = line.strip_prefix("attempts ") {
+            case.attempts = count.parse().map_err(|_| Fault(format!("not a number: {line}")))?;
+            continue;
+        }
         match line.strip_prefix("except ").and_then(|rest| rest.split_once(':')) {
             Some((program, reason)) => case.except.push((program.into(), reason.trim().into())),
             None => case.steps.push(step(&line)?),
@@ -181,7 +188,7 @@ fn unroll(lines: &[String]) -> Result<Vec<String>, Fault> {
         let length = loop_length(after).ok_or_else(|| Fault(format!("no end of: {line}")))?;
         let inner = unroll(&after[..length])?;
         for (key, value) in turns {
-            out.extend(inner.iter().map(|line| line.replace(&key, &value)));
+            out.extend(inner.iter().map(|line| put_in(line, &key, &value)));
         }
         rest = &after[length + 1..];
     }
@@ -193,12 +200,20 @@ fn turns(line: &str) -> Result<Option<Vec<(String, String)>>, Fault> {
     let bad = || Fault(format!("not a loop: {line}"));
     if let Some(count) = line.strip_prefix("repeat ") {
         let count: usize = count.trim().parse().map_err(|_| bad())?;
-        return Ok(Some(vec![("[]".to_owned(), String::new()); count]));
+        return Ok(Some(vec![(String::new(), String::new()); count]));
     }
     let Some(rest) = line.strip_prefix("for ") else { return Ok(None) };
     let (key, values) = rest.split_once(" in ").ok_or_else(bad)?;
-    let key = format!("[{key}]");
-    Ok(Some(values.split_whitespace().map(|value| (key.clone(), value.to_owned())).collect()))
+    let values = values.split_whitespace();
+    Ok(Some(values.map(|value| (key.to_owned(), value.to_owned())).collect()))
+}
+
+/// The line with the value in place of `[key]`, and its parts in place of `[key.0]` and `[key.1]`.
+fn put_in(line: &str, key: &str, value: &str) -> String {
+    let (first, second) = value.split_once('=').unwrap_or((value, ""));
+    line.replace(&format!("[{key}]"), value)
+        .replace(&format!("[{key}.0]"), first)
+        .replace(&format!("[{key}.1]"), second)
 }
 
 /// How many lines belong to the loop whose body begins here.
@@ -280,12 +295,13 @@ mod tests {
 == 5: mergeable | path=mrg_rxbuf=1,in_order=0
 == 6: in order | path=mrg_rxbuf=1,in_order=1
 except dpdk-virtio: it cannot
+attempts 3
 vhost $ dpdk-testpmd -l 1-2 \\
    --vdev 'net_vhost0,iface=a' -- -i
 virtio $ dpdk-testpmd --vdev=net_virtio_user0,path=a,{path} -- -i
 vhost>set fwd mac
-for size in 64 1518
-  vhost> set txpkts [size]
+for size in 64=a 1518=b
+  vhost> set txpkts [size.0]
   repeat 2
     vhost> start tx_first 32
   end
@@ -308,6 +324,7 @@ rm -rf a*
         assert_eq!(case.title, "in order");
         assert_eq!(case.exception("dpdk-virtio"), Some("it cannot"));
         assert_eq!(case.exception("dpdk-vhost"), None);
+        assert_eq!(case.attempts, 3);
         let Step::Launch(who, command) = &case.steps[1] else { panic!("{:?}", case.steps[1]) };
         assert_eq!(who, "virtio");
         assert!(command.ends_with("path=a,mrg_rxbuf=1,in_order=1 -- -i"), "{command}");

@@ -30,7 +30,7 @@ pub struct Testpmd {
 }
 
 impl Testpmd {
-    /// Launches the program of a plan's command line in `folder` and waits for its prompt, or until it waits for its peer
+    /// Launches the program of a plan's command line on these CPUs in `folder` and waits for its prompt, or until it waits for its peer
     /// when that is still to be launched (`is_alone`).
     ///
     /// # Errors
@@ -39,7 +39,7 @@ impl Testpmd {
     pub fn launch(
         name: &str,
         line: &str,
-        maker: Maker,
+        (maker, cpus): (Maker, &str),
         folder: &Path,
         is_alone: bool,
     ) -> Result<Self> {
@@ -47,7 +47,7 @@ impl Testpmd {
             Maker::Ours => Command::new(ours()?),
             Maker::Dpdk => Command::new(dpdk::PROGRAM),
         };
-        command.args(arguments(line, maker, &dpdk::cpu_list())?);
+        command.args(arguments(line, maker, cpus)?);
         command.current_dir(folder).env("RUNTIME_DIRECTORY", folder).env("TESTPMD_HISTORY", "");
         let process = Process::start_on_terminal(name, &mut command)?;
         let answer = String::new();
