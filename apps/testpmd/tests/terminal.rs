@@ -150,10 +150,10 @@ fn words_are_completed_and_listed() {
     answer(&mut program, "load comm\t\n", "Read CLI commands from commands.txt\n");
     answer(
         &mut program,
-        "set bur?",
-        " burst: set burst (count): Set the number of packets per burst",
+        "set nbp?",
+        " nbport: set nbport (count): Set the number of forwarding ports.",
     );
-    answer(&mut program, "\t9\n", "Number of packets per burst set to 9\n");
+    answer(&mut program, "\t1\n", "Number of forwarding ports set to 1\n");
     answer(
         &mut program,
         "port stop \t",

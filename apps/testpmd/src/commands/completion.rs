@@ -227,14 +227,11 @@ mod tests {
     fn candidates_are_listed() {
         assert_eq!(listed("start "), ["[RETURN]", "tx_first"]);
         assert_eq!(listed("port stop "), ["all", "0", "12"]);
-        assert_eq!(listed("set burst "), ["(count)"]);
+        assert_eq!(listed("set burst "), ["(count)", "tx"]);
         assert!(listed("").contains(&"start".to_owned()));
         assert_eq!(listed("nonsense "), Vec::<String>::new());
-        let list = of("set bur", &[]).list;
-        assert_eq!(
-            list,
-            ["burst: set burst (count): Set the number of packets per burst, 512 at most."]
-        );
+        let list = of("set nbp", &[]).list;
+        assert_eq!(list, ["nbport: set nbport (count): Set the number of forwarding ports."]);
     }
 
     #[test]

@@ -107,11 +107,11 @@ mod tests {
     #[test]
     fn the_shape() {
         let expected = "
-set burst (count)
-    Set the number of packets per burst, 512 at most.
+set nbport (count)
+    Set the number of forwarding ports.
 
 ";
-        assert_eq!(commands("set burst"), expected);
+        assert_eq!(commands("set nbport"), expected);
         assert!(commands("show port").contains("\nshow port stats (port_id|all) [json]\n"));
         let fwd = "set fwd (io|mac|";
         assert!(commands("set fwd").contains(fwd), "{}", commands("set fwd"));

@@ -4,7 +4,7 @@ use super::{Args, Command, Section};
 use crate::app::App;
 use crate::cli::queues::split_headers;
 use crate::config::parse_list;
-use crate::engine::Split;
+use crate::engine::{Retries, Split};
 use crate::warn_user;
 
 /// The commands of this file.
@@ -20,6 +20,12 @@ pub const COMMANDS: &[Command] = &[
         help: "Set whether packets have all segments (off), csum copies packets into them too (on), or a random number of them (rand).",
         section: Section::Config,
         run: set_txsplit,
+    },
+    Command {
+        syntax: "set burst tx delay <us:u32> retry <times:u32>",
+        help: "Set how long to wait before offering again what did not fit, and how often, for modes with retry.",
+        section: Section::Config,
+        run: set_retries,
     },
     Command {
         syntax: "set txtimes <intervals:text>",
@@ -70,6 +76,20 @@ fn set_txsplit(app: &mut App, args: &Args<'_>) {
     }
 }
 
+/// Retries of a burst in which an lcore does not look whether it is to stop may take this long.
+const LONGEST_RETRY_US: u64 = 10_000_000;
+
+fn set_retries(app: &mut App, args: &Args<'_>) {
+    let (delay_us, times): (u32, u32) = (args.number("us"), args.number("times"));
+    // Without a delay a time takes about as long as an empty burst.
+    if u64::from(delay_us.max(1)) * u64::from(times) > LONGEST_RETRY_US {
+        warn_user!(app.out, "{times} times {delay_us} us are more than 10 seconds - ignored");
+        return;
+    }
+    app.config.settings.retries = Retries { times, delay_us };
+    app.update_settings();
+}
+
 fn set_rx_list(app: &mut App, args: &Args<'_>, name: &str) {
     let split = &mut app.config.rx_split;
     let place = if name == "lengths" { &mut split.lengths } else { &mut split.offsets };
@@ -94,6 +114,16 @@ mod tests {
         }
         assert_eq!(bench.err("set txsplit of"), "unknown value: \"of\"\n");
         assert_eq!(bench.app.config.settings.split, Split::Off);
+    }
+
+    #[test]
+    fn retries_are_shown_at_start_and_bounded() {
+        let mut bench = Bench::one();
+        bench.type_in("set fwd io retry");
+        assert_eq!(bench.out("set burst tx delay 5 retry 9"), "");
+        assert!(bench.err("set burst tx delay 1000000 retry 11").contains("more than 10 seconds"));
+        let shown = bench.out("show config fwd");
+        assert!(shown.contains("TX retry num: 9, delay between TX retries: 5us\n"), "{shown}");
     }
 
     #[test]

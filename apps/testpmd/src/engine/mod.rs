@@ -22,5 +22,5 @@ pub use counters::{BadChecksums, Counters, CountersSnapshot};
 pub use forwarding::{Forwarding, Job};
 pub use modes::Mode;
 pub use plan::{StreamId, Topology};
-pub use settings::{Record, Settings, Split, Verbose};
+pub use settings::{Record, Retries, Settings, Split, Verbose};
 pub use stream::Stream;

@@ -15,6 +15,8 @@ pub struct Settings {
     pub split: Split,
     /// Offer a burst that did not fit again instead of dropping the rest at once.
     pub retry: bool,
+    /// How it is offered again.
+    pub retries: Retries,
     /// Leave the CPU to others after a round in which nothing moved: for two pollers on one CPU.
     pub polite: bool,
     /// Addresses and ports of made packets.
@@ -42,6 +44,7 @@ impl Default for Settings {
             segments: vec![64],
             split: Split::Off,
             retry: false,
+            retries: Retries::default(),
             polite: false,
             flow: Flow::default(),
             multi_flow: false,
@@ -59,6 +62,21 @@ impl Settings {
     /// Bytes of a made packet.
     pub fn packet_bytes(&self) -> u32 {
         self.segments.iter().map(|&len| u32::from(len)).sum()
+    }
+}
+
+/// How a burst that did not fit is offered again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retries {
+    /// How often.
+    pub times: u32,
+    /// How long is waited before each time.
+    pub delay_us: u32,
+}
+
+impl Default for Retries {
+    fn default() -> Self {
+        Self { times: 64, delay_us: 1 }
     }
 }
 

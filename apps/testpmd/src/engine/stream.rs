@@ -8,13 +8,8 @@ use pmd_core::{Burst, MacAddr, MbufPool, RxBurst, RxQueue, TxBurst, TxQueue};
 use super::counters::Counters;
 use super::modes::{Csum, FlowMaker, PacketMaker};
 use super::plan::StreamId;
-use super::settings::Settings;
+use super::settings::{Retries, Settings};
 use super::tell::{Printer, Told, stdout};
-
-/// How often a burst that did not fit is offered again with `retry`, and how long is waited in between.
-pub const RETRIES: u32 = 64;
-/// See [`RETRIES`].
-pub const RETRY_DELAY_US: u64 = 1;
 
 /// Two queues and what moves packets from one to the other. Belongs to one thread at a time.
 pub struct Stream {
@@ -168,7 +163,7 @@ impl Stream {
         let mut sent = tx.burst(&mut self.burst);
         if sent < offered {
             if settings.retry {
-                sent += resend(tx, &mut self.burst);
+                sent += resend(tx, &mut self.burst, settings.retries);
             }
             self.counters.add_dropped(offered - sent);
             self.burst.clear();
@@ -193,11 +188,11 @@ impl Stream {
 
 /// Offers the rest of a burst again and again; returns how many packets that got out.
 #[cold]
-fn resend(tx: &mut TxQueue, burst: &mut Burst) -> usize {
+fn resend(tx: &mut TxQueue, burst: &mut Burst, retries: Retries) -> usize {
     let mut sent = 0;
-    for _ in 0..RETRIES {
+    for _ in 0..retries.times {
         let start = Instant::now();
-        while start.elapsed() < Duration::from_micros(RETRY_DELAY_US) {
+        while start.elapsed() < Duration::from_micros(retries.delay_us.into()) {
             std::hint::spin_loop();
         }
         sent += tx.burst(burst);

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use pmd_core::{MacAddr, PortId};
 
 use crate::config::Config;
-use crate::engine::StreamId;
+use crate::engine::{Retries, StreamId};
 
 /// An lcore, its socket, and its streams.
 pub struct LcoreStreams {
@@ -35,8 +35,8 @@ pub fn block(
         if numa { "enabled" } else { "disabled" },
     );
     if retry {
-        let (times, us) = (crate::engine::stream::RETRIES, crate::engine::stream::RETRY_DELAY_US);
-        let _ = writeln!(text, "TX retry num: {times}, delay between TX retries: {us}us");
+        let Retries { times, delay_us } = config.settings.retries;
+        let _ = writeln!(text, "TX retry num: {times}, delay between TX retries: {delay_us}us");
     }
     for LcoreStreams { lcore, socket, streams } in lcores {
         let count = streams.len();
