@@ -159,6 +159,9 @@ impl Control {
         let event = EpollEvent::new(EpollFlags::EPOLLIN, token(id, self.generation));
         if let Err(error) = self.epoll.add(&stream, event) {
             log::warn!(target: LOG_TARGET, "({}) connection dropped: {error}", endpoint.path());
+            if let Door::Connector { retry_at, .. } = &mut endpoint.door {
+                *retry_at = Some(Instant::now() + RETRY);
+            }
             return;
         }
         endpoint.slot.log(Level::Info, "new connection");
