@@ -245,6 +245,24 @@ fn frames_are_counted_by_size_and_cleared_with_the_others() {
     assert_eq!(value(near.as_ref(), "tx_q0_size_64_packets"), Some(4));
 }
 
+#[test]
+fn as_many_pairs_as_the_protocol_can_name() {
+    let (lab, far) = (Lab::new(), Far::new());
+    let mut near = lab.ready(",queues=128,queue_size=32,mrg_rxbuf=0", 128);
+    near.start().unwrap();
+    let mut vhost = far.started(&lab, false, 128);
+    within(20 * SECOND, "both links up", || near.link().up && vhost.link().up);
+    let mut lanes: Vec<Lane> =
+        (0..128).map(|queue| Lane::claim(near.as_mut(), vhost.as_mut(), queue)).collect();
+    for lane in &mut lanes {
+        exchange(std::slice::from_mut(lane), &far.pool, 20, |number| 60 + number as usize);
+    }
+    drop(lanes);
+    near.close().unwrap();
+    vhost.close().unwrap();
+    assert_eq!((lab.in_use(), far.in_use()), (0, 0));
+}
+
 fn pass_on_all(near: &mut dyn EthDev, vhost: &mut dyn EthDev, far: &Far, pairs: u16) {
     let mut lanes: Vec<Lane> = (0..pairs).map(|queue| Lane::claim(near, vhost, queue)).collect();
     exchange(&mut lanes, &far.pool, 300, |number| 60 + (number as usize * 37) % 3000);
