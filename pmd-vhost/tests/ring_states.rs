@@ -11,7 +11,7 @@ mod support;
 
 use pmd_vhost::{DeviceEvent, Service};
 use support::{Bench, FrontEnd, Packets, RING, eventually, receive};
-use virtio::vhost_user::{Request, U64};
+use virtio::vhost_user::{Request, U64, VringState};
 
 /// A device with one front-end whose first pair runs.
 fn running(service: &Service) -> (Bench, FrontEnd) {
@@ -79,6 +79,33 @@ fn nothing_is_given_to_a_disabled_ring() {
     front.enable(0, true);
     assert_eq!(enqueue.enqueue(&Packets(&packet)), 1);
     assert_eq!(front.rings[0].take(&front.memory), Some(packet[0].clone()));
+}
+
+#[test]
+fn a_ring_that_was_never_enabled_is_where_its_front_end_said() {
+    let service = Service::start().unwrap();
+    let (bench, mut front) = running(&service);
+    // An earlier guest leaves the rings of the device at another place.
+    (0..3).for_each(|_| front.rings[0].post());
+    let packets = vec![vec![7; 60]; 3];
+    assert_eq!(bench.enqueue(0).enqueue(&Packets(&packets)), 3);
+    drop(front);
+    eventually("the guest is gone", || !bench.device().is_connected());
+    let mut front = FrontEnd::connect(&bench.path);
+    front.negotiate();
+    front.share_memory();
+    for index in 0..2 {
+        front.rings.push(front.memory.ring(index));
+        front.start_ring(index);
+    }
+    front.driver_ok();
+    // As a front-end does at any time with rings of pairs that it does not use.
+    front.share_memory();
+    assert_eq!((front.base(0), front.base(1)), (0, 0));
+    front.start_ring(0);
+    let moved = VringState { index: 0, num: 9 }.to_bytes();
+    front.set(Request::SetVringBase, &moved, &[]);
+    assert_eq!(front.base(0), 9, "nobody has used the ring since");
 }
 
 #[test]

@@ -48,6 +48,8 @@ pub(crate) struct Ring {
     pub(crate) fresh: bool,
     /// What is done with it now.
     pub(crate) service: Service,
+    /// Its poller has its configuration, and so knows the place.
+    pub(crate) polled: bool,
     /// Its driver broke the rules; out of service until it is started again.
     pub(crate) broken: bool,
     /// The breakage was reported.
@@ -64,7 +66,7 @@ impl Ring {
 
     /// Takes over what the poller has left; the gate is closed.
     pub(super) fn note_progress(&mut self, vring: &VringShared) {
-        if self.service != Service::None {
+        if self.polled {
             self.base = vring.base();
             self.broken |= vring.broken().is_some();
         }

@@ -44,11 +44,12 @@ impl Device {
             if let Some(config) = &mut plan {
                 self.reconcile(index, config);
             }
+            let polled = plan.is_some();
             guard.configure(plan);
             if active {
                 guard.open();
             }
-            changes.extend(self.note_service(index, service));
+            changes.extend(self.note_service(index, service, polled));
         }
         self.announce(&changes);
     }
@@ -90,8 +91,14 @@ impl Device {
     }
 
     /// Notes what the ring does now; the event that tells of it, if it began or ceased to run.
-    fn note_service(&mut self, index: usize, service: Service) -> Option<DeviceEvent> {
+    fn note_service(
+        &mut self,
+        index: usize,
+        service: Service,
+        polled: bool,
+    ) -> Option<DeviceEvent> {
         let ring = self.rings.get_mut(index)?;
+        ring.polled = polled;
         // Whom the clock woke may have been another one.
         ring.told_base = None;
         let (ran, running) = (ring.runs(), service == Service::Running);
