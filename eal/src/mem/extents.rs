@@ -41,9 +41,9 @@ impl Extents {
     }
 
     /// How far the file must reach at least for `len` bytes with `align` to fit; `None` on overflow. What is free at the
-    /// end is part of it only when growth is `joined` to it.
-    pub fn needed_end(&self, len: u64, align: u64, joined: bool) -> Option<u64> {
-        let tail = self.end - if joined { self.tail_bytes() } else { 0 };
+    /// end is part of it from offset `joined` on, if growth is joined to it.
+    pub fn needed_end(&self, len: u64, align: u64, joined: Option<u64>) -> Option<u64> {
+        let tail = joined.map_or(self.end, |from| from.max(self.end - self.tail_bytes()));
         align_up(tail, align.max(LINE_BYTES))?.checked_add(round_line(len)?)
     }
 
@@ -161,10 +161,11 @@ mod tests {
         let mut extents = Extents::default();
         extents.grow(1024);
         extents.take(512, 64).unwrap();
-        assert_eq!(extents.needed_end(1024, 64, true), Some(512 + 1024));
-        assert_eq!(extents.needed_end(1024, 64, false), Some(1024 + 1024));
-        assert_eq!(extents.needed_end(64, 2048, true), Some(2048 + 64));
-        assert_eq!(extents.needed_end(u64::MAX, 64, true), None);
+        assert_eq!(extents.needed_end(1024, 64, Some(0)), Some(512 + 1024));
+        assert_eq!(extents.needed_end(1024, 64, None), Some(1024 + 1024));
+        assert_eq!(extents.needed_end(1024, 64, Some(768)), Some(768 + 1024));
+        assert_eq!(extents.needed_end(64, 2048, Some(0)), Some(2048 + 64));
+        assert_eq!(extents.needed_end(u64::MAX, 64, Some(0)), None);
         assert_eq!(extents.tail_bytes(), 512);
     }
 
@@ -196,7 +197,7 @@ mod tests {
                 if take {
                     let align = 1u64 << shift;
                     let taken = extents.take(len, align).or_else(|| {
-                        extents.grow(extents.needed_end(len, align, true)?);
+                        extents.grow(extents.needed_end(len, align, Some(0))?);
                         extents.take(len, align)
                     });
                     let offset = taken.expect("grown to fit").offset;

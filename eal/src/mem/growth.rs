@@ -36,7 +36,7 @@ impl Memory {
     pub(crate) fn settle(&self) -> Result<(), Error> {
         let mut space = self.space(FileKind::Data);
         if self.data_committed() == 0 {
-            self.grow(&mut space, FileKind::Data, 1, 1, self.inner.parts.nodes.home)?;
+            self.grow(&mut space, FileKind::Data, 1, 1, None)?;
         }
         Ok(())
     }
@@ -136,17 +136,19 @@ impl Memory {
         }
     }
 
+    /// Makes room at the end for `len` bytes, for which none was found: from one node if one is named.
     pub(super) fn grow(
         &self,
         space: &mut Extents,
         file: FileKind,
         len: u64,
         align: u64,
-        node: u32,
+        socket: Option<u32>,
     ) -> Result<(), Error> {
         let full = || self.file_full(file, len);
         let reserved = self.inner.parts.window.len(file);
-        let joined = file == FileKind::Private || lock(&self.inner.spans).last() == Some(node);
+        let node = socket.unwrap_or(self.inner.parts.nodes.home);
+        let joined = self.joined(file, node, socket.is_some());
         let needed = space.needed_end(len, align, joined).ok_or_else(full)?;
         if needed > reserved {
             return Err(full());
@@ -162,6 +164,16 @@ impl Memory {
         Ok(())
     }
 
+    /// From where on what is free at the end is of one piece with what is added for `node`. What lies before the node's last
+    /// span is another's, which matters when the node was `named`.
+    fn joined(&self, file: FileKind, node: u32, named: bool) -> Option<u64> {
+        if file == FileKind::Private {
+            return Some(0);
+        }
+        let last = lock(&self.inner.spans).last_of(node);
+        last.map(|span| if named { span.start } else { 0 })
+    }
+
     /// How far the file may grow for a node, which must be to `least`.
     fn limited_end(
         &self,
@@ -175,7 +187,7 @@ impl Memory {
         }
         let limits = &self.inner.parts.socket_limits;
         let has = lock(&self.inner.spans).bytes(node);
-        check_limit(limits, node, has, least - space.end())?;
+        check_limit(limits, node, has, least.saturating_sub(space.end()))?;
         let more = limit(limits, node).saturating_sub(has) & !(HUGE_PAGE_BYTES - 1);
         Ok(space.end().saturating_add(more))
     }

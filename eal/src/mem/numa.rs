@@ -174,9 +174,9 @@ impl Spans {
         self.of(node).map(|span| span.end - span.start).sum()
     }
 
-    /// The node at the end.
-    pub fn last(&self) -> Option<u32> {
-        self.spans.last().map(|span| span.node)
+    /// The span at the end, if it is one of `node`.
+    pub fn last_of(&self, node: u32) -> Option<Span> {
+        self.spans.last().copied().filter(|span| span.node == node)
     }
 }
 
@@ -278,6 +278,7 @@ mod tests {
         }
         let of_0: Vec<Span> = spans.of(0).collect();
         assert_eq!(of_0, [(0, 20), (25, 30)].map(|(start, end)| Span { start, end, node: 0 }));
-        assert_eq!((spans.bytes(0), spans.bytes(1), spans.last()), (25, 5, Some(0)));
+        assert_eq!((spans.bytes(0), spans.bytes(1)), (25, 5));
+        assert_eq!((spans.last_of(0), spans.last_of(1)), (Some(of_0[1]), None));
     }
 }

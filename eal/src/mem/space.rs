@@ -42,13 +42,13 @@ impl Memory {
         if len == 0 || !align.is_power_of_two() {
             return Err(Error::Extent { len, align });
         }
-        let node = self.inner.parts.nodes.choose(socket, len)?;
+        self.inner.parts.nodes.choose(socket, len)?;
         let socket = socket.filter(|_| file == FileKind::Data);
         let mut space = self.space(file);
         let taken = match self.take(&mut space, socket, len, align) {
             Some(taken) => taken,
             None => {
-                self.grow(&mut space, file, len, align, node)?;
+                self.grow(&mut space, file, len, align, socket)?;
                 let taken = self.take(&mut space, socket, len, align);
                 taken.ok_or_else(|| self.file_full(file, len))?
             }

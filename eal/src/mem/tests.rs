@@ -221,6 +221,16 @@ fn each_node_has_its_part_of_one_region() {
 }
 
 #[test]
+fn a_node_grows_though_what_is_free_before_it_is_anothers() {
+    let memory = on_two_nodes(&[64, 64], &[]).unwrap();
+    let alloc = |socket, mebibytes| {
+        memory.alloc_on(socket, FileKind::Data, mebibytes * MIB, 64).unwrap().extent().offset / MIB
+    };
+    assert_eq!(alloc(Some(1), 100), 64, "all of node 1's part and what was added to it");
+    assert_eq!(alloc(Some(0), 64), 0);
+}
+
+#[test]
 fn a_node_grows_up_to_its_limit() {
     let memory = on_two_nodes(&[16], &[64, 48]).unwrap();
     let alloc =
