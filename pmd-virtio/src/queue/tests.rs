@@ -111,6 +111,45 @@ fn merged_packets_come_whole_even_in_parts() {
 }
 
 #[test]
+fn a_device_whose_packets_never_end_cannot_keep_the_poller() {
+    const PARTS: usize = 33;
+    let bed = bed(256, 64);
+    let (queue, mut device) = bed.queue(Direction::Rx, 64, MERGE);
+    let (mut rx, mut burst) = (queue.claim_rx("test").unwrap(), Burst::new(32));
+    let used = || queue.shared.block().progress.used.load(Ordering::Acquire);
+    std::thread::scope(|scope| {
+        // As fast as it gets buffers, packets that turn out bad behind their first buffer.
+        let device = scope.spawn(move || {
+            let mut given = 0;
+            let until = std::time::Instant::now() + Duration::from_secs(5);
+            while given < 100 * 64 && std::time::Instant::now() < until {
+                let Some(head) = device.take() else { continue };
+                let len = if given % PARTS == 0 {
+                    let at = device.rings().descriptor(head).addr + 10;
+                    device.write(at, &(PARTS as u16).to_le_bytes());
+                    12 + 64
+                } else {
+                    u32::MAX
+                };
+                device.complete(head.into(), len);
+                given += 1;
+            }
+        });
+        while !device.is_finished() {
+            let before = used();
+            assert_eq!(rx.burst(&mut burst), 0);
+            let taken = used().wrapping_sub(before) as usize;
+            assert!(taken <= 64 + 32 + PARTS, "{taken} buffers in one burst");
+        }
+    });
+    assert!(queue.broken().is_none());
+    drop(rx);
+    queue.close().unwrap();
+    queue.drain();
+    bed.exact(0);
+}
+
+#[test]
 fn sends_single_chained_and_without_headroom() {
     let bed = bed(256, 2048);
     let (queue, mut device) = bed.queue(Direction::Tx, 16, PLAIN);

@@ -14,7 +14,7 @@ pub(super) struct Partial {
     /// `None` when it is bad and its buffers are only swallowed.
     packet: Option<Chain>,
     /// Buffers yet to come.
-    left: u16,
+    pub left: u16,
 }
 
 impl Pass<'_> {

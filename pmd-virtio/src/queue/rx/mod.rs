@@ -17,6 +17,7 @@ use pmd_core::{Burst, MbufPool, RxBurst};
 use virtio::Features;
 use virtio::net_header::HEADER_BYTES;
 
+use super::BATCH;
 use super::block::{QueueConfig, Slot, UsedBatch};
 use super::claim::Claim;
 use super::shared::QueueShared;
@@ -138,9 +139,10 @@ impl RxBurst for RxPoller {
         let before = into.len();
         // Bounded, so that a device that returns nothing but bad buffers cannot keep the poller here.
         let mut left = usize::from(shared.rings.size());
-        // It does not end within a packet: the next poller of the queue would not know.
-        while into.room() > 0 && (left > 0 || pass.within_packet()) {
-            match pass.run(into) {
+        while into.room() > 0 {
+            // It does not end within a packet: the next poller of the queue would not know.
+            let most = if left > 0 { BATCH } else { pass.left_of_packet() };
+            match pass.run(into, most) {
                 0 => break,
                 taken => left = left.saturating_sub(taken),
             }

@@ -43,15 +43,16 @@ impl<'a> Pass<'a> {
         Self { shared, pool, owner, iova_bias, room, state, packets: 0, bytes: 0, frames }
     }
 
-    /// Whether further buffers of a packet are yet to come.
-    pub fn within_packet(&self) -> bool {
-        self.state.partial.is_some()
+    /// How many further buffers of a packet are yet to come.
+    #[cold]
+    pub fn left_of_packet(&self) -> usize {
+        self.state.partial.as_ref().map_or(0, |partial| partial.left.into())
     }
 
-    /// Returns how many used buffers were taken, which may be more than the packets they made.
+    /// Takes at most `most` used buffers. Returns how many, which may be more than the packets they made.
     #[inline]
-    pub fn run(&mut self, into: &mut Burst) -> usize {
-        let want = BATCH.min(into.room());
+    pub fn run(&mut self, into: &mut Burst, most: usize) -> usize {
+        let want = BATCH.min(into.room()).min(most);
         let Some(count) = self.state.waiting(self.shared, want) else {
             return self.broken(BreakReason::UsedIndex);
         };
