@@ -47,7 +47,8 @@ impl Table {
 #[cold]
 fn read_bytes(memory: &mut Translator, addr: u64) -> Option<Descriptor> {
     let mut bytes = [0; ENTRY as usize];
-    for (at, byte) in (addr..).zip(&mut bytes) {
+    // In this order no address behind the last one is made, which may be none.
+    for (byte, at) in bytes.iter_mut().zip(addr..) {
         let piece = memory.piece(at, 1)?;
         // SAFETY: the byte is in a mapped region.
         *byte = unsafe { piece.host.read_volatile() };
@@ -64,6 +65,7 @@ fn read_bytes(memory: &mut Translator, addr: u64) -> Option<Descriptor> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::guest_memory::{GuestMemory, RegionSpec};
 
     #[test]
     fn shapes_of_tables() {
@@ -85,5 +87,24 @@ mod tests {
         ] {
             assert_eq!(table(addr, len, flags), None, "{addr:#x} {len} {flags}");
         }
+    }
+
+    #[test]
+    fn a_descriptor_is_read_up_to_the_last_of_all_addresses() {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(4096).unwrap();
+        let size_bytes = 4095;
+        let guest_addr = u64::MAX - size_bytes;
+        let spec =
+            RegionSpec { guest_addr, size_bytes, user_addr: 0, mmap_offset: 0, fd: file.into() };
+        let guest = GuestMemory::map(vec![spec]).unwrap();
+        let mut memory = Translator::new();
+        memory.refill(&guest);
+        let addr = u64::MAX - u64::from(ENTRY);
+        let at = |addr| Descriptor { addr, len: ENTRY, flags: DESC_INDIRECT, next: 0 };
+        let table = Table::check(&at(addr)).unwrap();
+        assert_eq!(table.read(&mut memory, 0), Some(Descriptor::default()));
+        let beyond = Table::check(&at(guest_addr - 1)).unwrap();
+        assert_eq!(beyond.read(&mut memory, 0), None);
     }
 }
