@@ -67,7 +67,8 @@ pub trait EthDev: Send {
     /// The link as it is now. Never blocks.
     fn link(&self) -> Link;
 
-    /// Whether a peer is there and has not brought the link up yet: who wants to send can expect it to come. Never blocks.
+    /// Whether a peer is there, or listened for, and has not brought the link up yet: who wants to send can expect it to come.
+    /// Never blocks.
     fn is_connecting(&self) -> bool {
         false
     }

@@ -67,7 +67,7 @@ impl App {
         }
         self.show_queues();
         if tx_first > 0 {
-            self.await_peers(&interrupted);
+            self.await_peers(PEER_PATIENCE, &interrupted);
         }
         let counted = |stream: &Stream| Counted {
             id: stream.id(),
@@ -89,10 +89,10 @@ impl App {
         }
     }
 
-    /// Waits while peers of forwarding ports are there whose links are not up, so that the first bursts are not lost. A port
-    /// without a peer is not waited for.
-    fn await_peers(&self, interrupted: &impl Fn() -> bool) {
-        let end = Instant::now() + PEER_PATIENCE;
+    /// Waits while forwarding ports have or listen for peers whose links are not up, so that the first bursts are not lost. A
+    /// port that has no peer, and listens for none in particular, is not waited for.
+    pub(crate) fn await_peers(&self, patience: Duration, interrupted: &impl Fn() -> bool) {
+        let end = Instant::now() + patience;
         let ports = &self.config.ports;
         let waits =
             || ports.iter().any(|&port| self.ports.get(port).is_some_and(EthDev::is_connecting));

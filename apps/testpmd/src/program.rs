@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use eal::{Eal, EalConfig, ProcessType};
 use pmd_core::DriverList;
@@ -17,6 +18,9 @@ use crate::{console, loopback, say, usage, warn_user};
 
 /// Clears the screen and goes to its upper left.
 const CLEAR: &str = "\x1b[2J\x1b[1;1H";
+/// How long the first prompt waits for backends that connect to our ports: they try every second. (The reference's waits for
+/// ever; scripts type on as soon as it shows.)
+const BACKEND_PATIENCE: Duration = Duration::from_millis(1500);
 
 /// What a command line asks for.
 enum Wanted {
@@ -185,6 +189,8 @@ fn ports(config: EalConfig, options: &Options, signals: &Signals, mut out: Outpu
         warn_user!(app.out, "Start ports failed");
     }
     app.tell_promiscuous();
+    app.out.flush();
+    app.await_peers(BACKEND_PATIENCE, &interrupted);
     let session = Session::new(signals).with_json(options.json);
     if let Some(path) = &options.command_file {
         console::load(&mut app, &session, path);

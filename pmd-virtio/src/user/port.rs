@@ -288,6 +288,11 @@ impl EthDev for Port {
         Link { up, speed_mbps: self.args.speed_mbps }
     }
 
+    fn is_connecting(&self) -> bool {
+        // Who connects has done so when `start` returns, or found nobody. A backend that is to connect tries again and again.
+        self.args.server && self.started && !self.shared.link_up()
+    }
+
     fn mac(&self) -> MacAddr {
         self.mac
     }
