@@ -21,7 +21,7 @@ impl Mbuf {
         if self.trim_front(TAG).is_err() {
             return false;
         }
-        self.write_front(&head[..ADDRESSES]);
+        self.write_at(0, &head[..ADDRESSES]);
         let meta = self.meta_exclusive();
         meta.vlan_tci = u16::from_be_bytes([head[14], head[15]]);
         meta.offload |= Offload::VLAN_STRIPPED;
@@ -34,18 +34,16 @@ impl Mbuf {
     ///
     /// [`NoRoom`] when there is no headroom for it, or no Ethernet addresses.
     pub fn insert_vlan(&mut self, tci: u16) -> Result<(), NoRoom> {
-        let mut addresses = [0; ADDRESSES];
+        let mut head = [0; ADDRESSES + TAG as usize];
+        let (addresses, tag) = head.split_at_mut(ADDRESSES);
         let have = usize::from(self.meta().data_len);
-        if have < ADDRESSES || self.read_at(0, &mut addresses) < ADDRESSES {
+        if have < ADDRESSES || self.read_at(0, addresses) < ADDRESSES {
             return Err(NoRoom { asked: ADDRESSES as u32, room: have as u32 });
         }
-        self.prepend(TAG)?;
-        self.write_front(&addresses);
         let [high, low] = tci.to_be_bytes();
-        let tag = [ETHERTYPE_VLAN[0], ETHERTYPE_VLAN[1], high, low];
-        if let Some(place) = self.data_mut().get_mut(ADDRESSES..ADDRESSES + tag.len()) {
-            place.copy_from_slice(&tag);
-        }
+        tag.copy_from_slice(&[ETHERTYPE_VLAN[0], ETHERTYPE_VLAN[1], high, low]);
+        self.prepend(TAG)?;
+        self.write_at(0, &head);
         self.meta_exclusive().offload.remove(Offload::VLAN_STRIPPED);
         Ok(())
     }
@@ -55,11 +53,5 @@ impl Mbuf {
         let meta = self.meta_exclusive();
         meta.vlan_tci = tci;
         meta.offload |= Offload::VLAN_STRIPPED;
-    }
-
-    fn write_front(&mut self, bytes: &[u8]) {
-        if let Some(place) = self.data_mut().get_mut(..bytes.len()) {
-            place.copy_from_slice(bytes);
-        }
     }
 }
