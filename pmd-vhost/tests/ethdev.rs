@@ -328,6 +328,40 @@ fn vlan_tags_are_taken_out_and_put_in_when_asked_for() {
 }
 
 #[test]
+fn a_packet_without_room_for_its_tag_is_dropped_and_does_not_go_untagged() {
+    let mut setup = Setup::new(1, 2048);
+    let mut front = setup.front(1);
+    setup.dev().stop().unwrap();
+    let config = PortConfig {
+        rx_queues: 1,
+        tx_queues: 1,
+        rx_offloads: RxOffloads::VLAN_STRIP,
+        tx_offloads: TxOffloads::VLAN_INSERT,
+    };
+    setup.dev().configure(&config).unwrap();
+    setup.set_up_queues(1);
+    let mut rx = setup.dev().claim_rx(0, "test").unwrap();
+    let mut tx = setup.dev().claim_tx(0, "test").unwrap();
+    setup.dev().start().unwrap();
+    let mut burst = Burst::new(4);
+    for number in 0..2 {
+        front.send(1, &tagged(Some(number)));
+        front.rings[0].post();
+    }
+    assert_eq!(rx.burst(&mut burst), 2);
+    let room = burst[0].headroom();
+    burst.as_mut_slice()[0].prepend(room - 3).unwrap().fill(0);
+    assert_eq!(tx.burst(&mut burst), 2);
+    assert!(burst.is_empty());
+    assert_eq!(front.rings[0].take(&front.memory), Some(tagged(Some(1))));
+    assert_eq!(front.rings[0].take(&front.memory), None);
+    let stats = setup.dev().queue_stats(false, 0).unwrap();
+    assert_eq!((stats.packets, stats.errors), (1, 1));
+    drop(burst);
+    setup.assert_pool_is_whole();
+}
+
+#[test]
 fn a_frame_of_64_kib_in_a_chain_of_descriptors_becomes_a_chain_of_mbufs() {
     let mut setup = Setup::new(1, 2048);
     let front = setup.front(1);

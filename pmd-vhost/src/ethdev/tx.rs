@@ -19,10 +19,13 @@ pub(super) struct PortTx {
 impl TxBurst for PortTx {
     #[inline]
     fn burst(&mut self, from: &mut Burst) -> usize {
-        self.vlan.send(from.as_mut_slice());
+        let dropped = self.vlan.send(from);
+        if dropped > 0 {
+            self.enqueue.vring().counters().too_large.add(dropped as u64);
+        }
         let done = self.enqueue.enqueue(&MbufSource(from));
         release(from, done);
-        done
+        dropped + done
     }
 }
 

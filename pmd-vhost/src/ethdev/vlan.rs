@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use pmd_core::mbuf::Offload;
-use pmd_core::{Mbuf, PortConfig, RxOffloads, TxOffloads};
+use pmd_core::{Burst, Mbuf, PortConfig, RxOffloads, TxOffloads};
 
 /// What the queues of a port do with tags: set by control, looked at once a burst.
 #[derive(Debug, Default)]
@@ -31,22 +31,18 @@ impl Vlan {
         }
     }
 
-    /// Puts the tags that were taken out into packets to be sent, if that was asked for. A packet without room for its tag goes
-    /// without.
+    /// Puts the tags that were taken out into packets to be sent, if that was asked for. A packet without room for its tag is
+    /// dropped: without it, it would come to others than it was meant for. Returns how many were.
     #[inline]
-    pub(super) fn send(&self, packets: &mut [Mbuf]) {
-        if self.insert.load(Ordering::Relaxed) {
-            insert(packets);
-        }
+    pub(super) fn send(&self, packets: &mut Burst) -> usize {
+        if self.insert.load(Ordering::Relaxed) { insert(packets) } else { 0 }
     }
 }
 
 #[inline(never)]
-fn insert(packets: &mut [Mbuf]) {
-    for mbuf in packets {
-        if mbuf.offload().contains(Offload::VLAN_STRIPPED) {
-            let tag = mbuf.meta().vlan_tci;
-            let _ = mbuf.insert_vlan(tag);
-        }
-    }
+fn insert(packets: &mut Burst) -> usize {
+    packets.retain_from(0, |mbuf| {
+        let tag = mbuf.offload().contains(Offload::VLAN_STRIPPED).then_some(mbuf.meta().vlan_tci);
+        tag.is_none_or(|tag| mbuf.insert_vlan(tag).is_ok())
+    })
 }
