@@ -8,6 +8,7 @@ use pmd_core::Error;
 use virtio::Features;
 
 use super::block::{Slot, add};
+use super::indirect::TABLE_ENTRIES;
 use super::{BreakReason, Direction, VirtQueue};
 
 /// What a rebuild did.
@@ -32,8 +33,8 @@ impl VirtQueue {
 
     fn add_segments(&self, handle: u32, held: &mut Vec<u32>) {
         let mut next = self.next_segment(handle);
-        // A chain has fewer segments than the ring has descriptors; a torn one ends there.
-        for _ in 0..self.size() {
+        // A packet has fewer segments than the ring has descriptors, or its table entries; a torn one ends there.
+        for _ in 0..self.size().max(TABLE_ENTRIES) {
             if next == 0 {
                 return;
             }

@@ -74,6 +74,19 @@ fn a_table_holds_up_to_seven_segments_and_the_ring_the_longer_chains() {
 }
 
 #[test]
+fn all_segments_behind_a_table_are_held_in_the_smallest_ring() {
+    let bed = bed(64, 128);
+    let (queue, _device) = bed.queue(Direction::Tx, 2, TABLES);
+    let (mut tx, mut burst) = (queue.claim_tx("test").unwrap(), Burst::new(2));
+    burst.push(chained(&bed, &[50; 7], 1)).unwrap();
+    assert_eq!(tx.burst(&mut burst), 1);
+    assert_eq!(queue.held().len(), 7);
+    queue.close().unwrap();
+    queue.drain();
+    bed.exact(0);
+}
+
+#[test]
 fn a_packet_without_headroom_takes_one_place_with_tables_and_two_without() {
     for (features, places) in [(TABLES, 1), (ORDERED, 2), (PLAIN, 2)] {
         let bed = bed(64, 2048);
