@@ -125,6 +125,10 @@ impl<K: Kind> EthDev for Wrapped<K> {
         self.inner.link()
     }
 
+    fn is_connecting(&self) -> bool {
+        self.inner.is_connecting()
+    }
+
     fn mac(&self) -> MacAddr {
         self.inner.mac()
     }
