@@ -29,22 +29,41 @@ impl NamedFile {
     /// Takes the file over, emptied, or makes it.
     pub fn take(dir: &Path, name: &FileName) -> io::Result<(OwnedFd, Self)> {
         let path = dir.join(&name.name);
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false).mode(0o600);
-        options.custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC);
-        let file = options.open(&path)?;
-        let meta = file.metadata()?;
-        if meta.uid() != nix::unistd::geteuid().as_raw() || !meta.is_file() {
-            return Err(io::Error::other(format!("'{}' belongs to somebody else", path.display())));
+        loop {
+            let lock = locked(&path)?;
+            let file = open(&path)?;
+            // Whoever had it before may have removed it just before the lock was free: then this is another file.
+            if identity(&file)? == identity(&lock)? {
+                file.set_len(0)?;
+                return Ok((file.into(), Self { path, stays: name.stays, _lock: lock }));
+            }
         }
-        let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| {
-            io::Error::other(format!("'{}' is in use by another process: {errno}", path.display()))
-        })?;
-        let taken = Self { path, stays: name.stays, _lock: lock };
-        let file = options.open(&taken.path)?;
-        file.set_len(0)?;
-        Ok((file.into(), taken))
     }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(0o600);
+    options.custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC);
+    options.open(path)
+}
+
+/// The file, which is ours, with its lock.
+fn locked(path: &Path) -> io::Result<Flock<File>> {
+    let file = open(path)?;
+    let meta = file.metadata()?;
+    if meta.uid() != nix::unistd::geteuid().as_raw() || !meta.is_file() {
+        return Err(io::Error::other(format!("'{}' belongs to somebody else", path.display())));
+    }
+    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| {
+        io::Error::other(format!("'{}' is in use by another process: {errno}", path.display()))
+    })
+}
+
+/// What tells a file from others.
+fn identity(file: &File) -> io::Result<(u64, u64)> {
+    let meta = file.metadata()?;
+    Ok((meta.dev(), meta.ino()))
 }
 
 impl Drop for NamedFile {
@@ -95,5 +114,30 @@ mod tests {
         std::os::unix::fs::symlink(&target, dir.path().join("pmd-rs-a-data")).unwrap();
         assert!(NamedFile::take(dir.path(), &name(false)).is_err());
         assert_eq!(fs::read_to_string(&target).unwrap(), "kept");
+    }
+
+    #[test]
+    fn no_two_have_a_file_at_the_same_time_however_often_it_goes() {
+        use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+        let dir = tempfile::tempdir().unwrap();
+        let (held, taken) = (AtomicBool::new(false), AtomicU32::new(0));
+        let until = std::time::Instant::now() + std::time::Duration::from_secs(2);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    while taken.load(Ordering::Relaxed) < 5_000 && std::time::Instant::now() < until
+                    {
+                        let Ok(file) = NamedFile::take(dir.path(), &name(false)) else { continue };
+                        assert!(!held.swap(true, Ordering::SeqCst), "two have it");
+                        taken.fetch_add(1, Ordering::Relaxed);
+                        // Long enough for others to try.
+                        (0..20).for_each(|_| std::thread::yield_now());
+                        held.store(false, Ordering::SeqCst);
+                        drop(file);
+                    }
+                });
+            }
+        });
+        assert!(taken.into_inner() > 0);
     }
 }
