@@ -14,6 +14,8 @@ use crate::dts::testpmd::Testpmd;
 
 /// How long what is expected may take to be seen.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a wrong count or state may stand still before it is taken for the last one.
+const STUCK: Duration = Duration::from_secs(8);
 /// Time without a word after which nothing more is expected to happen by itself.
 const QUIET: Duration = Duration::from_millis(250);
 /// Samples of which a throughput is the mean.
@@ -252,20 +254,27 @@ fn check(program: &mut Testpmd, expect: &Expect) -> Result<()> {
     }
 }
 
-/// Asks until `is_right` finds the answer right, twice with a pause between.
+/// Asks until `is_right` finds the answer right, twice with a pause between, or until the answer has been another one for long.
 fn until(
     program: &mut Testpmd,
     line: &str,
     is_right: impl Fn(&str) -> Result<(), String>,
 ) -> Result<()> {
-    let end = Instant::now() + PATIENCE;
-    let mut agreed = false;
+    let (mut agreed, mut since, mut last) = (false, Instant::now(), String::new());
+    let end = since + PATIENCE;
     loop {
         match is_right(&program.ask(line)?) {
             Ok(()) if agreed => return Ok(()),
             Ok(()) => agreed = true,
-            Err(found) if Instant::now() > end => return Err(found.into()),
-            Err(_) => agreed = false,
+            Err(found) => {
+                if found != last {
+                    (since, last) = (Instant::now(), found);
+                }
+                if since.elapsed() > STUCK || Instant::now() > end {
+                    return Err(last.into());
+                }
+                agreed = false;
+            }
         }
         std::thread::sleep(Duration::from_millis(50));
     }
