@@ -151,13 +151,13 @@ fn words_are_completed_and_listed() {
     answer(
         &mut program,
         "set nbp?",
-        " nbport: set nbport (count): Set the number of forwarding ports.",
+        " nbport: set nbport (count): Forward between this many ports, the first of the list.",
     );
     answer(&mut program, "\t1\n", "Number of forwarding ports set to 1\n");
     answer(
         &mut program,
         "port stop \t",
-        "\n 0: port stop (port_id|all): Stop all ports or port_id.\n",
+        "\n 0: port stop (port_id|all): Stop port_id, or every port; it keeps its settings and its peer.\n",
     );
     program.press("\x03");
     quit(program);

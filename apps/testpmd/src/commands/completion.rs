@@ -231,7 +231,8 @@ mod tests {
         assert!(listed("").contains(&"start".to_owned()));
         assert_eq!(listed("nonsense "), Vec::<String>::new());
         let list = of("set nbp", &[]).list;
-        assert_eq!(list, ["nbport: set nbport (count): Set the number of forwarding ports."]);
+        let help = "Forward between this many ports, the first of the list.";
+        assert_eq!(list, [format!("nbport: set nbport (count): {help}")]);
     }
 
     #[test]

@@ -10,31 +10,31 @@ use crate::{say, warn_user};
 pub const COMMANDS: &[Command] = &[
     Command {
         syntax: "start",
-        help: "Start packet forwarding with current configuration.",
+        help: "Begin to forward on the ports and cores that are set.",
         section: Section::Control,
         run: |app, args| app.start_forwarding(0, || args.interrupted()),
     },
     Command {
         syntax: "start tx_first [<bursts:u32>]",
-        help: "Start packet forwarding after sending this many bursts of packets on every stream, one by default.",
+        help: "Send this many bursts on every stream, one unless told, then begin to forward.",
         section: Section::Control,
         run: |app, args| app.start_forwarding(args.number_or("bursts", 1), || args.interrupted()),
     },
     Command {
         syntax: "stop",
-        help: "Stop packet forwarding, and display accumulated statistics.",
+        help: "End forwarding and show what was forwarded and dropped since the start.",
         section: Section::Control,
         run: |app, _| app.stop_forwarding(),
     },
     Command {
         syntax: "set fwd <mode:io|mac|macswap|flowgen|rxonly|txonly|csum|icmpecho|noisy|5tswap|shared_rxq> [retry]",
-        help: "Set packet forwarding mode, offering again what the far end had no room for if retry is given.",
+        help: "Choose what is done with packets; retry offers again what the far end had no room for.",
         section: Section::Config,
         run: set_forward,
     },
     Command {
         syntax: "set burst <count:u16>",
-        help: "Set the number of packets per burst, 512 at most.",
+        help: "Choose how many packets a burst takes at most: 1 to 512.",
         section: Section::Config,
         run: |app, args| set_burst(app, args.number("count")),
     },

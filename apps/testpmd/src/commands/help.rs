@@ -108,7 +108,7 @@ mod tests {
     fn the_shape() {
         let expected = "
 set nbport (count)
-    Set the number of forwarding ports.
+    Forward between this many ports, the first of the list.
 
 ";
         assert_eq!(commands("set nbport"), expected);

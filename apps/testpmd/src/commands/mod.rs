@@ -8,7 +8,7 @@
 //! ```text
 //! pub const COMMANDS: &[Command] = &[Command {
 //!     syntax: "set burst <count:u16>",
-//!     help: "Set the number of packets per burst, 512 at most.",
+//!     help: "Choose how many packets a burst takes at most: 1 to 512.",
 //!     section: Section::Config,
 //!     run: |app, args| set_burst(app, args.number("count")),
 //! }];

@@ -41,7 +41,7 @@ pub const COMMANDS: &[Command] = &[
     },
     Command {
         syntax: "port config all burst <count:u16>",
-        help: "Set the number of packets per burst, 1 to 512.",
+        help: "Choose how many packets a burst takes at most: 1 to 512.",
         section: Section::Ports,
         run: set_burst,
     },

@@ -10,7 +10,7 @@ use crate::show;
 pub const COMMANDS: &[Command] = &[
     Command {
         syntax: "port start <ports>",
-        help: "Start all ports or port_id.",
+        help: "Let port_id, or every port, pass packets.",
         section: Section::Ports,
         run: |app, args| {
             app.start_ports(args.which("ports"), || args.interrupted());
@@ -18,13 +18,13 @@ pub const COMMANDS: &[Command] = &[
     },
     Command {
         syntax: "port stop <ports>",
-        help: "Stop all ports or port_id.",
+        help: "Stop port_id, or every port; it keeps its settings and its peer.",
         section: Section::Ports,
         run: |app, args| app.stop_ports(args.which("ports")),
     },
     Command {
         syntax: "port close <ports>",
-        help: "Close all ports or port_id.",
+        help: "Give up port_id, or every port with its peer and memory.",
         section: Section::Ports,
         run: |app, args| app.close_ports(args.which("ports")),
     },

@@ -11,19 +11,19 @@ use crate::{say, warn_user};
 pub const COMMANDS: &[Command] = &[
     Command {
         syntax: "set nbcore <count:u16>",
-        help: "Set the number of forwarding cores.",
+        help: "Forward on this many cores, the first of the list.",
         section: Section::Config,
         run: |app, args| set_nb_core(app, args.number("count")),
     },
     Command {
         syntax: "set nbport <count:u16>",
-        help: "Set the number of forwarding ports.",
+        help: "Forward between this many ports, the first of the list.",
         section: Section::Config,
         run: |app, args| set_nb_port(app, args.number("count")),
     },
     Command {
         syntax: "set portlist <list:text>",
-        help: "Set the list of forwarding ports: x[,y]*.",
+        help: "Forward between these ports, in this order: x[,y]*.",
         section: Section::Config,
         run: |app, args| set_port_list(app, args.text("list")),
     },
@@ -35,7 +35,7 @@ pub const COMMANDS: &[Command] = &[
     },
     Command {
         syntax: "set corelist <list:text>",
-        help: "Set the list of forwarding cores: x[,y]*.",
+        help: "Forward on these lcores: x[,y]*.",
         section: Section::Config,
         run: |app, args| set_core_list(app, args.text("list")),
     },

@@ -9,7 +9,7 @@ use crate::say;
 pub const COMMANDS: &[Command] = &[
     Command {
         syntax: "set verbose <level:u16>",
-        help: "Set the debug verbosity level: 1 tells received packets, 2 sent ones, 3 both, 0 none.",
+        help: "Tell received packets (1), sent ones (2), both (3) or none (0).",
         section: Section::Config,
         run: |app, args| set_verbose(app, Verbose(args.number("level"))),
     },
