@@ -159,9 +159,11 @@ impl Choice {
         self.pool().free_bytes.min(mount).min(group)
     }
 
-    /// Whether a data file of this size is within what the control group allowed at the start.
-    pub fn group_allows(&self, data_bytes: u64) -> bool {
-        let private = if self.private == BackingKind::Plain { 0 } else { PRIVATE_BYTES };
+    /// Whether huge pages for so many bytes of each file are within what the control group allowed at the start.
+    pub fn group_allows(&self, data_bytes: u64, private_bytes: u64) -> bool {
+        // Each size of pages has a limit of its own.
+        let together = self.private != BackingKind::Plain && self.page_bytes == HUGE_PAGE_BYTES;
+        let private = if together { private_bytes.max(PRIVATE_BYTES) } else { 0 };
         data_bytes.saturating_add(private) <= group_room(&self.group)
     }
 

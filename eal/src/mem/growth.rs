@@ -115,8 +115,13 @@ impl Memory {
     /// Refuses huge pages that the control group would not let us touch.
     fn check_group(&self, file: FileKind, done: u64, end: u64) -> Result<(), Error> {
         let parts = &self.inner.parts;
-        let huge = file == FileKind::Data && parts.data.is_huge();
-        match huge && !parts.choice.group_allows(end) {
+        let huge_bytes = |of: FileKind| match self.backing(of).is_huge() {
+            true if of == file => end,
+            true => self.committed(of).load(Ordering::Relaxed),
+            false => 0,
+        };
+        let (data, private) = (huge_bytes(FileKind::Data), huge_bytes(FileKind::Private));
+        match self.backing(file).is_huge() && !parts.choice.group_allows(data, private) {
             true => Err(parts.choice.missing(end - done, None)),
             false => Ok(()),
         }

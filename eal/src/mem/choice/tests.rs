@@ -29,6 +29,24 @@ fn huge_pages_are_taken_when_enough_are_free() {
 }
 
 #[test]
+fn a_control_group_bounds_both_files_where_their_pages_are_of_one_size() {
+    let bound = |room_bytes| {
+        Some(Bound { file: "hugetlb.2MB.max".into(), limit_bytes: room_bytes, room_bytes })
+    };
+    let mut choice = auto(256 * MIB, 512 * MIB);
+    assert_eq!(choice.private, HUGE);
+    choice.group = bound(300 * MIB);
+    assert!(choice.group_allows(256 * MIB, 2 * MIB));
+    assert!(!choice.group_allows(270 * MIB, 2 * MIB), "the private file will have 32 MiB");
+    assert!(!choice.group_allows(256 * MIB, 46 * MIB), "it has more");
+    let free = Free { huge_bytes: 64 * MIB, giant_bytes: GIB };
+    let mut choice = Choice::auto(&wanting(GIB), free);
+    assert_eq!((&choice.private, &choice.data), (&HUGE, &GIANT));
+    choice.group = bound(GIB);
+    assert!(choice.group_allows(GIB, 64 * MIB), "that is another limit");
+}
+
+#[test]
 fn large_amounts_get_giant_pages_when_there_are_enough() {
     assert_eq!(data(GIB, 2 * GIB, GIB), GIANT);
     assert_eq!(data(GIB + MIB, 2 * GIB, GIB), HUGE, "two would be needed");
