@@ -17,6 +17,39 @@
 //!
 //! Whatever the front-end wrote is read once, checked, and the copy used. What it gets wrong costs it its packet, its ring or
 //! its connection, never the process.
+//!
+//! # Example
+//!
+//! ```
+//! use pmd_vhost::split::{Accept, Dequeue, GuestPacket, RxSink};
+//! use pmd_vhost::{DeviceConfig, Service, events};
+//!
+//! /// Keeps nothing of a packet but its length.
+//! struct Lengths(Vec<usize>);
+//!
+//! impl RxSink for Lengths {
+//!     fn ready(&mut self, want: usize) -> usize {
+//!         want
+//!     }
+//!
+//!     fn accept(&mut self, packet: GuestPacket<'_>) -> Accept {
+//!         self.0.push(packet.len() as usize);
+//!         Accept::Taken
+//!     }
+//! }
+//!
+//! # let folder = tempfile::tempdir()?;
+//! # let socket = folder.path().join("guest.sock");
+//! let service = Service::start()?;
+//! let (sender, _events) = events::channel()?;
+//! let device = service.add(DeviceConfig::new(&socket), sender)?;
+//! device.set_active(true)?;
+//!
+//! let mut from_guest = Dequeue::claim(device.vring(1).ok_or("no such ring")?, "worker 0")?;
+//! let mut lengths = Lengths(Vec::new());
+//! assert_eq!(from_guest.dequeue(&mut lengths, 32), 0, "nobody is connected yet");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 pub mod config;
 pub mod counters;
