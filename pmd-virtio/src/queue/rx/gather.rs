@@ -1,5 +1,8 @@
 //! Which buffers the device is done with: used elements, read once and checked.
-#![allow(unsafe_code, reason = "gives out the initialised part of an array")]
+#![allow(
+    unsafe_code,
+    reason = "gives out the initialised part of an array; looks at posted records"
+)]
 
 use std::mem::MaybeUninit;
 
@@ -8,7 +11,7 @@ use pmd_core::mbuf::Meta;
 
 use super::super::block::{Slot, UsedBatch};
 use super::HEADER_AT;
-use super::pass::Pass;
+use super::pass::{Pass, posted_bytes};
 
 /// What is known of one used buffer.
 #[derive(Clone, Copy)]
@@ -80,18 +83,22 @@ impl Pass<'_> {
             }
             self.state.batch = Some(self.begin_batch(position, named, len)?);
         }
-        self.next_of_batch(position).map(|len| (id, len))
+        self.next_of_batch(position, id).map(|len| (id, len))
     }
 
-    /// Bytes of the buffer at `position` within a batch: those that the device passed over are full.
+    /// Bytes of the buffer `id` at `position` within a batch: those that the device passed over are full.
     #[cold]
-    fn next_of_batch(&mut self, position: u32) -> Option<u32> {
+    fn next_of_batch(&mut self, position: u32, id: u16) -> Option<u32> {
         let batch = self.state.batch?;
         if batch.end == position {
             self.state.batch = None;
             return Some(batch.len);
         }
-        Some(self.room + u32::from(self.state.header_bytes))
+        let Slot::Head { handle, .. } = self.shared.table.get(id) else { return None };
+        let record = self.shared.record(handle).cast::<Meta>();
+        // SAFETY: the table named the record; nobody writes this part of it.
+        let meta = unsafe { record.as_ref() };
+        Some(posted_bytes(meta, self.state.header_bytes))
     }
 
     /// A batch that begins at `position` and ends with the buffer `named`. `None` when that was not used yet.

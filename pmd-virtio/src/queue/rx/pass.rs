@@ -8,7 +8,7 @@ use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 use std::sync::atomic::Ordering;
 
-use pmd_core::mbuf::HEADROOM_BYTES;
+use pmd_core::mbuf::{HEADROOM_BYTES, Meta};
 use pmd_core::{Burst, Mbuf, MbufPool};
 use virtio::packet_counts::BurstCounts;
 
@@ -120,8 +120,7 @@ impl<'a> Pass<'a> {
         self.shared.table.set(packet.id, Slot::Free);
         let header = self.state.header_bytes;
         let skip = if further { 0 } else { header };
-        // What was posted with this record, whoever posted it.
-        let posted = meta.head.buf_len - u32::from(HEADROOM_BYTES - header);
+        let posted = posted_bytes(meta, header);
         let good = packet.len >= u32::from(skip) && packet.len <= posted;
         let bytes = if good { packet.len - u32::from(skip) } else { 0 };
         meta.data_off = HEADER_AT + skip;
@@ -162,6 +161,12 @@ impl<'a> Pass<'a> {
         drop(mbuf);
         add(&self.shared.block().counters.errors, 1);
     }
+}
+
+/// Bytes that were posted with a record, header included, whoever posted it: pools of other processes may have other buffers.
+#[inline(always)]
+pub(super) fn posted_bytes(meta: &Meta, header_bytes: u16) -> u32 {
+    meta.head.buf_len - u32::from(HEADROOM_BYTES - header_bytes)
 }
 
 /// `num_buffers` of the header in front of a packet's data, read once.

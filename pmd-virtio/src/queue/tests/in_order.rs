@@ -160,6 +160,42 @@ fn a_batch_longer_than_a_burst_is_taken_in_parts_also_by_the_next_poller() {
 }
 
 #[test]
+fn buffers_passed_over_have_the_length_of_the_pool_they_are_of() {
+    for other_bytes in [32, 256] {
+        let bed = bed(256, 64);
+        let other = MbufPool::create(&bed.memory, "other", 256, other_bytes, 32).unwrap();
+        let setup = QueueSetup {
+            direction: Direction::Rx,
+            size: 64,
+            queue: 0,
+            port: 0,
+            pool: Some(bed.pool.clone()),
+            indirect: false,
+            name: Some("a queue".into()),
+        };
+        let queue = VirtQueue::with_setup(&bed.memory, setup).unwrap();
+        queue.prepare(PLAIN.union(Features::IN_ORDER)).unwrap();
+        queue.open();
+        let mut device = MockDevice::new(&bed.memory, &queue).unwrap();
+        for i in 0..4 {
+            let head = device.take().unwrap();
+            let buffer = [vec![0; 12], bytes(64, i)].concat();
+            device.write(device.rings().descriptor(head).addr, &buffer);
+        }
+        device.complete_batch(3, 12 + 64, 4);
+        let mut rx = attach_rx(&bed.memory, "a queue", other.clone()).unwrap();
+        let mut burst = Burst::new(8);
+        assert_eq!(rx.burst(&mut burst), 4);
+        (0..4).for_each(|i| assert_eq!(burst[i].data(), bytes(64, i)));
+        assert_eq!(queue.stats().errors, 0);
+        drop((rx, burst));
+        queue.close().unwrap();
+        queue.drain();
+        bed.exact(0);
+    }
+}
+
+#[test]
 fn a_receiver_that_dies_within_a_batch_is_rebuilt_in_order() {
     let bed = bed(512, 64);
     let (queue, mut device) = bed.queue(Direction::Rx, 64, PLAIN.union(Features::IN_ORDER));
