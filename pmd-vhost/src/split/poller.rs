@@ -117,10 +117,14 @@ impl Ring {
     #[cold]
     pub fn drop_available(&mut self, shared: &VringShared, most: usize) {
         let available = self.available(shared, most);
-        let heads = (0..available).map_while(|at| self.head(at));
-        let dropped = heads.enumerate().map(|(at, head)| self.complete(at, head, 0)).count();
-        if dropped < available {
-            shared.break_ring(BreakReason::HeadOutOfRange);
+        let mut dropped = 0;
+        while dropped < available {
+            let Some(head) = self.head(dropped) else {
+                shared.break_ring(BreakReason::HeadOutOfRange);
+                break;
+            };
+            self.complete(dropped, head, 0);
+            dropped += 1;
         }
         shared.counters.discarded.add(dropped as u64);
         self.publish(shared, dropped);
