@@ -92,6 +92,7 @@ fn offloads_are_those_of_the_list_and_descriptors_within_the_limits() {
     let mut port = lab.port(",queue_size=1024").unwrap();
     let config = PortConfig { rx_queues: 1, tx_queues: 1, ..PortConfig::default() };
     let strip = PortConfig { rx_offloads: RxOffloads::VLAN_STRIP, ..config };
+    port.configure(&PortConfig { rx_offloads: RxOffloads::TCP_LRO, ..config }).unwrap();
     port.configure(&strip).unwrap();
     let filter = PortConfig { rx_offloads: RxOffloads::VLAN_FILTER, ..config };
     assert!(matches!(port.configure(&filter), Err(Error::Offloads { rx: true, .. })));

@@ -1,8 +1,9 @@
 //! What a port is and can do, as its device string says.
 
-use pmd_core::{DevInfo, Error, QueueLimits, RxOffloads, TxOffloads};
+use pmd_core::{DevInfo, Error, PortConfig, QueueLimits, RxOffloads, TxOffloads};
 use virtio::Features;
 
+use super::TARGET;
 use super::devargs::UserArgs;
 
 /// Longest frame that is received, in bytes.
@@ -41,8 +42,16 @@ pub(super) fn info(name: &str, devargs: &str, args: &UserArgs) -> DevInfo {
         max_rx_packet_bytes: FRAME_BYTES_MAX,
         max_mtu: MTU_MAX,
         max_tx_segments: u16::MAX,
-        rx_offloads: RxOffloads::SCATTER | RxOffloads::VLAN_STRIP,
+        rx_offloads: RxOffloads::SCATTER | RxOffloads::VLAN_STRIP | RxOffloads::TCP_LRO,
         tx_offloads: TxOffloads::MULTI_SEGS | TxOffloads::VLAN_INSERT,
+    }
+}
+
+/// Says what of `config` has no effect. TCP_LRO allows a device to join segments; none is asked to, which keeps to that, and
+/// command lines that are typed for other drivers of virtio-user go on working.
+pub(super) fn note_without_effect(name: &str, config: &PortConfig) {
+    if config.rx_offloads.contains(RxOffloads::TCP_LRO) {
+        log::warn!(target: TARGET, "{name}: TCP_LRO changes nothing: TCP segments stay as they were sent");
     }
 }
 

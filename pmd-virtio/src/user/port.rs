@@ -205,6 +205,7 @@ impl EthDev for Port {
         self.rx.resize_with(config.rx_queues.into(), || None);
         self.tx.resize_with(config.tx_queues.into(), || None);
         self.config = *config;
+        abilities::note_without_effect(&self.name, config);
         Ok(())
     }
 
