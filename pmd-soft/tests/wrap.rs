@@ -235,6 +235,14 @@ fn the_inner_device_is_needed_and_its_mistakes_are_told() {
         let error = rig.probe(text).unwrap_err().to_string();
         assert!(error.contains(part), "{text}: {error}");
     }
+    let folder = Folder::new();
+    let pipe = folder.path("pipe");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    for kind in ["net_capture0", "net_trace0"] {
+        let text = format!("{kind},dev=[net_null0],file={}", pipe.display());
+        let error = rig.probe(&text).unwrap_err().to_string();
+        assert!(error.contains("start the program that reads this pipe first"), "{error}");
+    }
     assert!(rig.ports.is_empty());
     let alone =
         pmd_soft::wrap::WrapDriver::all().into_iter().fold(DriverList::new(), DriverList::with);

@@ -12,7 +12,7 @@ use super::{Reader, Writer};
 
 /// A file of a port: whose it is and where.
 #[derive(Clone, Debug)]
-pub(super) struct Place {
+pub(crate) struct Place {
     pub device: String,
     pub key: &'static str,
     pub path: PathBuf,
@@ -84,7 +84,19 @@ impl Place {
         opened.map(drop).map_err(|source| self.problem("write", advice, source))
     }
 
-    /// Opens or makes the file and empties it.
+    /// Opens or makes the file and empties it, whatever is to be written.
+    pub fn emptied(&self) -> Result<File, Error> {
+        let file = self.open()?;
+        // Pipes and devices have no length.
+        let emptied = file.metadata().and_then(|meta| match meta.is_file() {
+            true => file.set_len(0),
+            false => Ok(()),
+        });
+        emptied.map_err(|source| self.cannot_write(source))?;
+        Ok(file)
+    }
+
+    /// Opens or makes the file and empties it, for a capture.
     pub fn writer(&self) -> Result<Writer, Error> {
         Writer::new(self.open()?).map_err(|source| self.cannot_write(source))
     }

@@ -34,5 +34,6 @@ mod writer;
 
 pub use driver::PcapDriver;
 pub use error::PcapError;
+pub(crate) use files::Place;
 pub use reader::{Reader, Record};
 pub use writer::{Lost, Writer};

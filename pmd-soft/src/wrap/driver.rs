@@ -1,7 +1,6 @@
 //! Makes wrapped ports from device strings: `net_drop0,dev=[net_vhost0,iface=/tmp/sock],every=100`.
 
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use pmd_core::{DevArgs, Driver, DriverList, Error, EthDev, Probe};
@@ -10,7 +9,7 @@ use super::port::{Name, Wrapped};
 use super::rate::Rate;
 use super::rule::{Direction, Kind, Release};
 use super::{Capturing, Corrupting, Delaying, Dropping, Tracing};
-use crate::pcap::Writer;
+use crate::pcap::Place;
 
 /// Wrappers around one device at most.
 const DEPTH_MAX: usize = 8;
@@ -95,16 +94,20 @@ impl Work {
                 wrapped(inner, Corrupting { rate, direction, bytes, spare_bytes }, name)
             }
             Self::Trace(path) => {
-                let file = create(&name.name, &path)?;
+                let file = place(&name, path).emptied()?;
                 wrapped(inner, Tracing::to_file(file, direction), name)
             }
             Self::Capture(path) => {
-                let file = create(&name.name, &path)?;
-                let writer = Writer::new(file).map_err(|e| cannot_write(&name.name, &path, e))?;
+                let writer = place(&name, path).writer()?;
                 wrapped(inner, Capturing::new(writer, direction), name)
             }
         })
     }
+}
+
+/// Where a wrapper writes to.
+fn place(name: &Name, path: PathBuf) -> Place {
+    Place { device: name.name.clone(), key: "file", path }
 }
 
 /// The device string that is wrapped.
@@ -161,15 +164,6 @@ fn corrupt(args: &DevArgs) -> Result<Work, Error> {
     let bytes = args.number("bytes", 1, 1..=limit)? as u32;
     let spare_bytes = args.number("spare", 0, 0..=limit)? as u32;
     Ok(Work::Corrupt { rate, bytes, spare_bytes })
-}
-
-fn create(device: &str, path: &Path) -> Result<File, Error> {
-    File::create(path).map_err(|source| cannot_write(device, path, source))
-}
-
-fn cannot_write(device: &str, path: &Path, source: std::io::Error) -> Error {
-    let path = path.display();
-    Error::io(format!("{device}: cannot write '{path}' (file): choose a place that can be"), source)
 }
 
 #[cfg(test)]
