@@ -96,6 +96,7 @@ impl Endpoint {
         let (count, bytes) = (settings.mbufs, settings.mbuf_bytes);
         let pool = MbufPool::with_buffers(eal.memory(), "lab", count, bytes, 64)?;
         let drivers = DriverList::new().with(VhostDriver::new()).with(VirtioUserDriver);
+        let drivers = pmd_soft::add_drivers(drivers);
         let mut ports = Ports::new();
         let port = ports.attach(&eal, &drivers, &DevArgs::parse(&settings.devargs)?)?;
         let mut endpoint = Self { lanes: Lanes::none(pool.clone()), port, ports, pool, eal };
