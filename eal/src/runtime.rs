@@ -42,7 +42,7 @@ impl PrimaryDir {
         let path = directory(config, prefix);
         // A primary that ends removes the file between our opening and locking it: look again then.
         for _ in 0..8 {
-            make_dir(&path)?;
+            make_dirs(&path, config.runtime_dir.is_none())?;
             let name = path.join(LOCK);
             let lock = lock_file(&name).map_err(Error::io("lock the runtime directory"))?;
             let Some(lock) = lock else {
@@ -153,24 +153,51 @@ pub(crate) fn socket_path(dir: &Path) -> io::Result<(File, PathBuf)> {
     Ok((handle, short))
 }
 
+/// Makes the directory of a prefix. Whoever owns the folder that it lies in can put another in its place, so that one is made
+/// and looked at first if it is ours to choose.
+fn make_dirs(path: &Path, own_base: bool) -> Result<(), Error> {
+    if let Some(base) = path.parent().filter(|_| own_base) {
+        make_dir(base)?;
+    }
+    make_dir(path)
+}
+
 /// Makes the directory for us alone, and refuses one that is another user's.
 fn make_dir(path: &Path) -> Result<(), Error> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
-    let checked = made.and_then(|()| fs::metadata(path)).and_then(|meta| {
-        let ours = meta.uid() == geteuid().as_raw() && meta.mode() & 0o022 == 0;
-        ours.then_some(()).ok_or_else(|| io::Error::other("others may write to it"))
-    });
-    checked.map_err(|source| Error::Configuration(format!(
+    made.and_then(|()| check_dir(path)).map_err(|source| unusable(path, &source))
+}
+
+/// Refuses the directory of a primary, and the folder that it lies in, that another user could have put there to be believed.
+/// One that is not there is for the caller to find out.
+pub(crate) fn check_dirs(config: &EalConfig, path: &Path) -> Result<(), Error> {
+    let bases = path.parent().filter(|_| config.runtime_dir.is_none());
+    let found = bases.into_iter().chain([path]).filter(|dir| fs::symlink_metadata(dir).is_ok());
+    found.into_iter().try_for_each(|dir| check_dir(dir).map_err(|source| unusable(dir, &source)))
+}
+
+fn check_dir(path: &Path) -> io::Result<()> {
+    let meta = fs::symlink_metadata(path)?;
+    if !meta.is_dir() {
+        return Err(io::Error::other("it is no directory"));
+    }
+    let ours = meta.uid() == geteuid().as_raw() && meta.mode() & 0o022 == 0;
+    ours.then_some(()).ok_or_else(|| io::Error::other("others may write to it"))
+}
+
+fn unusable(path: &Path, source: &io::Error) -> Error {
+    Error::Configuration(format!(
         "cannot use the runtime directory '{}': {source}; set XDG_RUNTIME_DIR or use --in-memory",
         path.display()
-    )))
+    ))
 }
 
 /// Opens and locks a file; `None` when another process holds it.
 fn lock_file(path: &Path) -> io::Result<Option<Flock<File>>> {
     let mut options = OpenOptions::new();
-    let file =
-        options.read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    options.read(true).write(true).create(true).truncate(false).mode(0o600);
+    // A link would have another file locked and emptied.
+    let file = options.custom_flags(libc::O_NOFOLLOW).open(path)?;
     match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
         Ok(lock) => Ok(Some(lock)),
         Err((_, nix::errno::Errno::EWOULDBLOCK)) => Ok(None),
@@ -192,7 +219,7 @@ fn holder(path: &Path) -> Option<u32> {
 
 /// Whether `file` still is what `path` names.
 fn is_at(file: &File, path: &Path) -> bool {
-    match (file.metadata(), fs::metadata(path)) {
+    match (file.metadata(), fs::symlink_metadata(path)) {
         (Ok(open), Ok(named)) => (open.dev(), open.ino()) == (named.dev(), named.ino()),
         _ => false,
     }
@@ -272,5 +299,48 @@ mod tests {
         fs::set_permissions(&place, std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
         let error = PrimaryDir::create(&config(dir.path()), "a").unwrap_err();
         assert!(error.to_string().contains("others may write"), "{error}");
+    }
+
+    #[test]
+    fn a_base_that_others_may_write_to_is_refused_before_anything_is_made_in_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let base = dir.path().join("base");
+        fs::create_dir(&base).unwrap();
+        fs::set_permissions(&base, std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+        let error = make_dirs(&base.join("rte"), true).unwrap_err().to_string();
+        let start = format!("cannot use the runtime directory '{}': others may", base.display());
+        assert!(error.starts_with(&start), "{error}");
+        assert_eq!(fs::read_dir(&base).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn links_are_not_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (target, link) = (dir.path().join("target"), dir.path().join("link"));
+        DirBuilder::new().mode(0o700).create(&target).unwrap();
+        std::os::unix::fs::symlink(&target, &link).unwrap();
+        let error = make_dirs(&link.join("rte"), true).unwrap_err().to_string();
+        assert!(error.contains("it is no directory"), "{error}");
+        assert_eq!(fs::read_dir(&target).unwrap().count(), 0);
+
+        let victim = dir.path().join("victim");
+        fs::write(&victim, "kept").unwrap();
+        std::os::unix::fs::symlink(&victim, target.join(LOCK)).unwrap();
+        assert!(PrimaryDir::create(&config(dir.path()), "target").is_err());
+        assert_eq!(fs::read_to_string(&victim).unwrap(), "kept");
+    }
+
+    #[test]
+    fn no_primary_is_believed_whose_directory_others_may_change() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = dir.path().join("a");
+        let config = config(dir.path());
+        assert!(check_dirs(&config, &place).is_ok(), "not there: the caller says so");
+        fs::create_dir(&place).unwrap();
+        fs::set_permissions(&place, std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+        let error = check_dirs(&config, &place).unwrap_err().to_string();
+        assert!(error.contains("others may write"), "{error}");
+        fs::set_permissions(&place, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+        assert!(check_dirs(&config, &place).is_ok());
     }
 }

@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::mem::header::{LAYOUT_VERSION, build_id};
 use crate::mem::{Invitation, Memory};
 use crate::process::{MAX_PROCESSES, OwnerId};
-use crate::runtime::{MemberMark, directory, socket_path};
+use crate::runtime::{MemberMark, check_dirs, directory, socket_path};
 
 use super::wire::{self, Hello, Welcome};
 
@@ -33,6 +33,7 @@ impl Drop for Membership {
 /// Joins the primary of a file prefix and maps its memory.
 pub(crate) fn join(config: &EalConfig, prefix: &str) -> Result<Memory, Error> {
     let dir = directory(config, prefix);
+    check_dirs(config, &dir)?;
     let no_primary = |source| Error::NoPrimary { dir: dir.clone(), source };
     let stream = connect(&dir).map_err(no_primary)?;
     let membership = Membership { stream, _mark: MemberMark::leave_in(&dir)? };
