@@ -124,11 +124,13 @@ fn prefer(at: NonNull<u8>, len: u64, node: u32) -> io::Result<()> {
     let word = mask.get_mut(node as usize / 64).ok_or(io::ErrorKind::InvalidInput)?;
     *word = 1 << (node % 64);
     let bits = 64 * mask.len() as u64;
-    let mode = libc::MPOL_PREFERRED;
+    // Arguments of `syscall` are whole words: what a shorter one leaves of its word is not defined.
+    let (mode, flags) = (libc::MPOL_PREFERRED as libc::c_ulong, 0 as libc::c_ulong);
     // SAFETY: the range is mapped by the callers and holds nothing yet; the call changes where its pages come from, and
     // reads `bits` bits of the mask, which outlives it.
-    let result =
-        unsafe { libc::syscall(libc::SYS_mbind, at.as_ptr(), len, mode, mask.as_ptr(), bits, 0) };
+    let result = unsafe {
+        libc::syscall(libc::SYS_mbind, at.as_ptr(), len, mode, mask.as_ptr(), bits, flags)
+    };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
