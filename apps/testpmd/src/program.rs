@@ -7,6 +7,7 @@ use std::time::Duration;
 use eal::{Eal, EalConfig, ProcessType};
 use pmd_core::DriverList;
 
+use crate::app::App;
 use crate::cli::{self, CliError, Options};
 use crate::commands::Which;
 use crate::console::Session;
@@ -176,10 +177,14 @@ fn ports(config: EalConfig, options: &Options, signals: &Signals, mut out: Outpu
     if !eal.memory().is_primary() {
         return refuse_secondary(&mut out);
     }
-    let mut app = match setup::bring_up(eal, drivers(), options, out) {
-        Ok(app) => app,
-        Err(Fatal { mut out, cause }) => return fail(&mut out, &cause),
-    };
+    match setup::bring_up(eal, drivers(), options, out) {
+        Ok(app) => serve(app, options, signals),
+        Err(Fatal { mut out, cause }) => fail(&mut out, &cause),
+    }
+}
+
+/// Starts the ports and forwards, from the console or at once, until it is to end.
+fn serve(mut app: App, options: &Options, signals: &Signals) -> ExitCode {
     let interrupted = || signals.arrived();
     let started = options.leave_stopped || app.start_ports(Which::All, interrupted);
     if !started && !options.interactive {
@@ -234,7 +239,7 @@ fn init_cause(error: &eal::Error) -> &'static str {
 }
 
 /// Without a console: waits for Enter or a signal, or shows statistics until a signal.
-fn watch(app: &mut crate::app::App, period_s: u32, signals: &Signals) {
+fn watch(app: &mut App, period_s: u32, signals: &Signals) {
     let mut input = Input::new(std::io::stdin());
     if period_s == 0 {
         say!(app.out, "Press enter to exit");
