@@ -52,3 +52,19 @@ macro_rules! dts_cases {
         })+
     };
 }
+
+/// As [`dts_cases!`], with our program at both ends only: for cases that differ from others in nothing that DPDK's would notice.
+#[macro_export]
+macro_rules! dts_cases_of_ours {
+    ($plan:expr, $($name:ident => $case:literal),+ $(,)?) => {
+        $(mod $name {
+            use super::*;
+            use $crate::dts::run::{Roles, follow};
+
+            #[test]
+            fn ours_with_ours() {
+                follow($plan, $case, Roles::OURS, concat!(stringify!($name), "::ours_with_ours"));
+            }
+        })+
+    };
+}

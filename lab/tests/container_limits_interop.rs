@@ -90,7 +90,7 @@ fn many_pages_of_files_without_names() {
     let Some((_own, folder)) = place("many_pages_of_files_without_names") else { return };
     let folder = folder.path();
     let settings = settings(folder, "limits-unlinked", HugeUnlink::Always);
-    let look = || assert!(names(folder).is_empty(), "names while packets pass");
+    let look = || assert!(names(folder).is_empty(), "while packets pass: {:?}", names(folder));
     through_both(folder, &settings, look).unwrap();
 }
 

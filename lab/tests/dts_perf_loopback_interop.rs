@@ -9,6 +9,10 @@ lab::dts_cases!(PLAN,
     vector_rx => "7",
     inorder_mergeable => "8",
     inorder_non_mergeable => "9",
+);
+
+// The paths of the cases above, launched anew for each size.
+lab::dts_cases_of_ours!(PLAN,
     async_inorder_mergeable => "async 1",
     async_inorder_non_mergeable => "async 2",
     async_mergeable => "async 3",

@@ -11,10 +11,14 @@ lab::dts_cases!(PLAN,
     cbdma_non_mergeable => "cbdma 10",
     cbdma_vectorized => "cbdma 11",
     cbdma_txonly => "cbdma 14",
+    large_chains => "stress",
+);
+
+// The packets of the cbdma cases on other lcores.
+lab::dts_cases_of_ours!(PLAN,
     dsa_inorder_mergeable => "dsa 3",
     dsa_mergeable => "dsa 4",
     dsa_non_mergeable => "dsa 5",
     dsa_inorder_non_mergeable => "dsa 6",
     dsa_vectorized => "dsa 7",
-    large_chains => "stress",
 );

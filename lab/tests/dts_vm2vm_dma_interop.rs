@@ -10,11 +10,15 @@ lab::dts_cases!(PLAN,
     cbdma_vectorized => "cbdma 3",
     cbdma_inorder_mergeable_direct => "cbdma 4",
     cbdma_mergeable_indirect => "cbdma 5",
+    dsa_inorder_mergeable_large_ring => "dsa 15",
+    dsa_vectorized_and_inorder => "dsa 17",
+);
+
+// The packets of the cbdma cases on other lcores.
+lab::dts_cases_of_ours!(PLAN,
     dsa_non_mergeable => "dsa 1",
     dsa_inorder_non_mergeable => "dsa 2",
     dsa_inorder_mergeable_direct => "dsa 3",
     dsa_mergeable_indirect => "dsa 4",
     dsa_vectorized => "dsa 5",
-    dsa_inorder_mergeable_large_ring => "dsa 15",
-    dsa_vectorized_and_inorder => "dsa 17",
 );
