@@ -31,6 +31,13 @@ pub enum Error {
         /// What gives more.
         remedy: HugeRemedy,
     },
+    /// More memory was asked for than the machine has.
+    Machine {
+        /// Bytes that were asked for.
+        wanted_bytes: u64,
+        /// Bytes of memory and swap.
+        has_bytes: u64,
+    },
     /// The machine has no such memory node (socket).
     NoSocket {
         /// The node.

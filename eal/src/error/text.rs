@@ -12,7 +12,8 @@ impl fmt::Display for Error {
         match self {
             Self::Io { .. } | Self::NoPrimary { .. } | Self::NoBarrier => self.fmt_system(f),
             Self::HugePages { .. } => self.fmt_huge_pages(f),
-            Self::NoSocket { .. }
+            Self::Machine { .. }
+            | Self::NoSocket { .. }
             | Self::SocketLimit { .. }
             | Self::AddressSpace { .. }
             | Self::Reservation { .. }
@@ -38,6 +39,9 @@ impl fmt::Display for Error {
 impl Error {
     fn fmt_system(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Io { action, source } if source.raw_os_error() == Some(libc::EMFILE) => {
+                write!(f, "cannot {action}: {source}; allow more with 'ulimit -n'")
+            }
             Self::Io { action, source } => write!(f, "cannot {action}: {source}"),
             Self::NoPrimary { dir, source } => write!(
                 f,
@@ -54,6 +58,12 @@ impl Error {
 
     fn fmt_memory(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Machine { wanted_bytes, has_bytes } => {
+                fmt_shortage(f, None, *wanted_bytes, *has_bytes)?;
+                f.write_str(
+                    ": that is all memory and swap there is; ask for less (-m, --socket-mem)",
+                )
+            }
             Self::NoSocket { socket, wanted_bytes, sockets } => {
                 fmt_shortage(f, Some(*socket), *wanted_bytes, 0)?;
                 let sockets: Vec<String> = sockets.iter().map(u32::to_string).collect();
@@ -214,4 +224,21 @@ fn fmt_shortage(
 
 fn fmt_echo(f: &mut fmt::Formatter<'_>, pages: u64, file: &Path) -> fmt::Result {
     write!(f, "'echo {pages} > {}' adds them, {WITHOUT}", file.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_runs_out_of_descriptors_is_told_how_to_get_more() {
+        let said = |errno| {
+            let source = std::io::Error::from_raw_os_error(errno);
+            Error::Io { action: "listen for secondary processes", source }.to_string()
+        };
+        let text = said(libc::EMFILE);
+        assert!(text.starts_with("cannot listen for secondary processes: Too many open"), "{text}");
+        assert!(text.ends_with("; allow more with 'ulimit -n'"), "{text}");
+        assert!(!said(libc::EACCES).contains("ulimit"));
+    }
 }

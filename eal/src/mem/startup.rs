@@ -13,6 +13,7 @@ use crate::gate::FenceMode;
 use crate::process::{OwnerId, ProcessTable};
 
 use super::FileKind;
+use super::available::check_machine;
 use super::backing::{Backing, BackingKind};
 use super::choice::{Choice, bad_huge_dir};
 use super::header::{HEADER_BYTES, Header, same};
@@ -40,6 +41,10 @@ impl Memory {
         let page_bytes = choice.page_bytes();
         let plan = nodes.plan(config, page_bytes.max(HUGE_PAGE_BYTES))?;
         choice.check_nodes(nodes, &plan)?;
+        // Free huge pages are there; ordinary ones are promised without end.
+        if choice.data == BackingKind::Plain {
+            check_machine(config.floor_bytes())?;
+        }
         let window = reserve(config, page_bytes)?;
         let (private_len, data_len) = (window.len(FileKind::Private), window.len(FileKind::Data));
         let create = |kind: &BackingKind, len| {

@@ -177,6 +177,14 @@ fn foreign_extents_are_refused() {
 }
 
 #[test]
+fn a_floor_above_all_there_is_is_refused() {
+    let config =
+        EalConfig { huge: HugePolicy::Never, memory_bytes: 1 << 50, ..EalConfig::default() };
+    let error = create(&config).unwrap_err();
+    assert!(matches!(error, Error::Machine { .. }), "{error}");
+}
+
+#[test]
 fn a_floor_is_committed_at_the_start() {
     let config = EalConfig {
         huge: HugePolicy::Never,
