@@ -26,7 +26,8 @@ pub struct LcoreMap {
 /// Forms that [`LcoreMap::parse_list`] takes.
 pub const LIST_FORM: &str = "core numbers and ranges, such as 0-3,6";
 /// Forms that [`LcoreMap::parse_map`] takes.
-pub const MAP_FORM: &str = "lcores[@cpus] items, such as 0@0,1@0 or (0-3)@(1,2)";
+pub const MAP_FORM: &str =
+    "lcores[@cpus] items with each lcore once, such as 0@0,1@0 or (0-3)@(1,2)";
 /// Forms that [`LcoreMap::parse_mask`] takes.
 pub const MASK_FORM: &str = "a hexadecimal mask of cores, such as 0xff";
 
