@@ -66,7 +66,8 @@ fn mounted(mounts: &str, unified: bool) -> Option<PathBuf> {
             true => kind == "cgroup2",
             false => kind == "cgroup" && options.split(',').any(|option| option == "hugetlb"),
         };
-        right.then(|| PathBuf::from(dir))
+        // A blank in a name would end the field.
+        right.then(|| PathBuf::from(dir.replace("\\040", " ")))
     };
     mounts.lines().find_map(place)
 }
@@ -119,6 +120,8 @@ mod tests {
         );
         assert_eq!(dirs("0::/x/y\n"), of(&["/a/unified/x/y", "/a/unified/x", "/a/unified"], true));
         assert_eq!(groups_of("0::/x", ""), []);
+        let blank = groups_of("0::/", "cgroup2 /a\\040b cgroup2 rw 0 0\n");
+        assert_eq!(blank.first().map(|group| group.dir.as_path()), Some(Path::new("/a b/")));
     }
 
     #[test]
