@@ -3,15 +3,39 @@
 //! They are blocked in the first thread before any other is started, so every thread inherits that, and what arrives
 //! is read where the app waits for its user.
 
+use std::cell::Cell;
 use std::os::fd::{AsFd, BorrowedFd};
 
+use nix::libc::{SI_KERNEL, signalfd_siginfo};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
-/// The signals that ask the app to end: interrupt, termination, a terminal that went away.
+/// The signals that ask the app to end: interrupt, quit, termination, a terminal that went away.
+const ENDING: [Signal; 4] = [Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM, Signal::SIGHUP];
+
+/// The signals that ask the app, or one command of it, to end.
 pub struct Signals {
     fd: SignalFd,
-    seen: std::cell::Cell<bool>,
+    seen: Cell<Seen>,
+}
+
+/// What has arrived so far. The later ones hide the earlier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Seen {
+    Nothing,
+    /// The interrupt key, which may mean a command only.
+    Key,
+    End,
+}
+
+impl Seen {
+    fn of(signal: &signalfd_siginfo) -> Self {
+        let interrupt = signal.ssi_signo == Signal::SIGINT as u32;
+        match interrupt && signal.ssi_code == SI_KERNEL {
+            true => Self::Key,
+            false => Self::End,
+        }
+    }
 }
 
 impl Signals {
@@ -22,20 +46,25 @@ impl Signals {
     /// What the kernel answers.
     pub fn block() -> nix::Result<Self> {
         let mut set = SigSet::empty();
-        for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
-            set.add(signal);
-        }
+        ENDING.into_iter().for_each(|signal| set.add(signal));
         set.thread_block()?;
         let fd = SignalFd::with_flags(&set, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
-        Ok(Self { fd, seen: std::cell::Cell::new(false) })
+        Ok(Self { fd, seen: Cell::new(Seen::Nothing) })
     }
 
-    /// Whether one has arrived. Once it has, it stays so.
+    /// Whether one has arrived. Once it has, it stays so until it is forgotten.
     pub fn arrived(&self) -> bool {
-        if !self.seen.get() && matches!(self.fd.read_signal(), Ok(Some(_))) {
-            self.seen.set(true);
+        while let Ok(Some(signal)) = self.fd.read_signal() {
+            self.seen.set(self.seen.get().max(Seen::of(&signal)));
         }
-        self.seen.get()
+        self.seen.get() != Seen::Nothing
+    }
+
+    /// Forgets that the interrupt key was pressed: what it was meant for has ended. A signal that somebody sent stays.
+    pub fn forget_key(&self) {
+        if self.arrived() && self.seen.get() == Seen::Key {
+            self.seen.set(Seen::Nothing);
+        }
     }
 }
 
@@ -52,14 +81,17 @@ mod tests {
 
     #[test]
     fn a_signal_is_read_and_remembered() {
-        std::thread::spawn(|| {
-            let signals = Signals::block().unwrap();
-            assert!(!signals.arrived());
-            raise(Signal::SIGTERM).unwrap();
-            assert!(signals.arrived());
-            assert!(signals.arrived());
-        })
-        .join()
-        .unwrap();
+        for signal in ENDING {
+            std::thread::spawn(move || {
+                let signals = Signals::block().unwrap();
+                assert!(!signals.arrived());
+                raise(signal).unwrap();
+                assert!(signals.arrived());
+                signals.forget_key();
+                assert!(signals.arrived(), "{signal} was no key");
+            })
+            .join()
+            .unwrap();
+        }
     }
 }

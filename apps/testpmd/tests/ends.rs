@@ -92,6 +92,7 @@ fn every_end_while_forwarding() {
         }
     }
     ends_well(By::Signal(Signal::SIGHUP), true, true);
+    ends_well(By::Signal(Signal::SIGQUIT), true, true);
 }
 
 #[test]

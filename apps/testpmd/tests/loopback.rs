@@ -3,10 +3,10 @@
 
 mod support;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
-use support::{Program, left_in};
+use support::{LONG, Program, left_in};
 use tempfile::TempDir;
 
 /// The numbers of a closing line: packets and packets lost.
@@ -37,17 +37,24 @@ fn a_second_loses_nothing_and_leaves_nothing() {
 
 #[test]
 fn q_ends_it_without_enter_and_so_does_a_signal() {
-    for by_key in [true, false] {
+    for by in ["q", "interrupt", "quit"] {
         let folder = TempDir::new().unwrap();
         let mut program = Program::on_terminal(&["--loopback"], folder.path());
+        let echo = program.terminal().local_flags;
         while program.err().lines().count() < 2 {
             std::thread::sleep(Duration::from_millis(5));
         }
         std::thread::sleep(Duration::from_millis(300));
-        if by_key {
-            program.press("q")
-        } else {
-            program.signal(Signal::SIGINT)
+        match by {
+            "q" => program.press(by),
+            "interrupt" => program.signal(Signal::SIGINT),
+            _ => program.signal(Signal::SIGQUIT),
+        }
+        program.await_out("loopback: ");
+        let start = Instant::now();
+        while program.terminal().local_flags != echo {
+            assert!(start.elapsed() < LONG, "the terminal is not as it was");
+            std::thread::sleep(Duration::from_millis(2));
         }
         let (status, out, err) = program.finish();
         assert_eq!(status.code(), Some(0), "{out}{err}");

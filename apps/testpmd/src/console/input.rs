@@ -94,6 +94,12 @@ impl<Fd: AsFd> Input<Fd> {
         }
     }
 
+    /// Whether there is nothing to come, as far as can be told without waiting.
+    pub fn is_over(&mut self) -> bool {
+        self.read();
+        self.ended && self.bytes.is_empty()
+    }
+
     /// The bytes that came.
     pub fn take_bytes(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.bytes)

@@ -69,7 +69,8 @@ impl Source {
     }
 }
 
-/// Runs commands from standard input until `quit`, the input's end, or a signal.
+/// Runs commands from standard input until `quit`, the input's end, or a signal. The interrupt key of a terminal ends the command
+/// that runs and no more.
 pub fn run(app: &mut App, session: &Session<'_>) {
     let mut source = Source::of_process();
     while !app.out.is_broken() && !session.has_ended() {
@@ -77,6 +78,9 @@ pub fn run(app: &mut App, session: &Session<'_>) {
         app.out.flush();
         let Wake::Line(line) = source.next(app, session.signals()) else { return };
         let refused = !execute(app, session, &line);
+        if matches!(source, Source::Terminal(_)) {
+            session.signals().forget_key();
+        }
         if let (true, true, Some(meant)) =
             (refused, source.wants_hints(), commands::completion::nearest(&line))
         {

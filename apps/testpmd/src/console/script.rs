@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 
 use nix::errno::Errno;
 
@@ -19,8 +19,8 @@ pub fn load(app: &mut App, session: &Session<'_>, path: &str) {
         return;
     };
     match open(path) {
-        Ok(file) => {
-            run(app, session, path, file);
+        Ok(input) => {
+            run(app, session, path, input);
             say!(app.out, "Read CLI commands from {path}");
         }
         Err(error) => {
@@ -33,17 +33,21 @@ pub fn load(app: &mut App, session: &Session<'_>, path: &str) {
     }
 }
 
-/// Does not wait for the other end of a pipe that nobody writes.
-fn open(path: &str) -> io::Result<File> {
+/// Does not wait for the other end of a pipe that nobody writes: it would be waited for without end.
+fn open(path: &str) -> io::Result<Input<File>> {
     let file = OpenOptions::new().read(true).custom_flags(nix::libc::O_NONBLOCK).open(path)?;
-    match file.metadata()?.is_dir() {
-        true => Err(io::ErrorKind::IsADirectory.into()),
-        false => Ok(file),
+    let kind = file.metadata()?.file_type();
+    if kind.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
     }
+    let mut input = Input::new(file);
+    if kind.is_fifo() && input.is_over() {
+        return Err(io::Error::other("nobody writes to this pipe"));
+    }
+    Ok(input)
 }
 
-fn run(app: &mut App, session: &Session<'_>, path: &str, file: File) {
-    let mut input = Input::new(file);
+fn run(app: &mut App, session: &Session<'_>, path: &str, mut input: Input<File>) {
     for number in 1.. {
         let (line, last) = match input.wait(session.signals(), &[], None) {
             Wake::Line(line) => (line, false),
@@ -63,6 +67,7 @@ fn run(app: &mut App, session: &Session<'_>, path: &str, file: File) {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::io::Write;
 
     use crate::console::bench::Bench;
 
@@ -98,6 +103,26 @@ mod tests {
         );
         assert_eq!(bench.err("load /"), format!("{failed} /: is a directory\n"));
         assert_eq!(bench.out("load /dev/null"), "Read CLI commands from /dev/null\n");
+    }
+
+    #[test]
+    fn a_pipe_is_read_while_somebody_writes_to_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let path = pipe.to_str().unwrap();
+        let mut bench = Bench::one();
+        let failed = "Failed to create file based cmdline context:";
+        let expected = format!("{failed} {path}: nobody writes to this pipe\n");
+        assert_eq!(bench.err(&format!("load {path}")), expected);
+        // Open for both, or it would wait for the reader.
+        let mut writer = fs::File::options().read(true).write(true).open(&pipe).unwrap();
+        writer.write_all(b"set burst 7\nquit\n").unwrap();
+        let out = bench.out(&format!("load {path}"));
+        assert_eq!(
+            out,
+            format!("Number of packets per burst set to 7\nRead CLI commands from {path}\n")
+        );
     }
 
     #[test]
