@@ -9,6 +9,7 @@
 
 use std::collections::HashMap;
 use std::error::Error;
+use std::process::ExitCode;
 
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -17,6 +18,8 @@ use pmd_vhost::{DeviceConfig, DeviceHandle, Service, events};
 
 /// Frames of one burst.
 const BURST: usize = 32;
+/// Stations that are remembered at most: source addresses cost a guest nothing.
+const STATIONS_MAX: usize = 4096;
 
 /// One socket with its device and the two rings of its first queue pair.
 struct Port {
@@ -49,21 +52,28 @@ fn open(service: &Service, path: String) -> Result<Port, Box<dyn Error>> {
     let (sender, _events) = events::channel()?;
     let device = service.add(DeviceConfig::new(&path), sender)?;
     device.set_active(true)?;
-    let (receives, sends) = (device.vring(0).ok_or("no ring")?, device.vring(1).ok_or("no ring")?);
-    let (from_guest, to_guest) =
-        (Dequeue::claim(sends, "switch")?, Enqueue::claim(receives, "switch")?);
+    let to_guest = Enqueue::claim(device.vring(0).ok_or("no ring")?, "switch")?;
+    let from_guest = Dequeue::claim(device.vring(1).ok_or("no ring")?, "switch")?;
     Ok(Port { path, from_guest, to_guest, passed: [0; 2], _device: device })
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let mut end = SigSet::empty();
-    end.add(Signal::SIGINT);
-    end.add(Signal::SIGTERM);
+fn main() -> ExitCode {
+    let Err(error) = run() else { return ExitCode::SUCCESS };
+    eprintln!("example-switch: {error}");
+    ExitCode::FAILURE
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
+    let paths: Vec<_> = std::env::args().skip(1).collect();
+    if paths.is_empty() || paths.iter().any(|path| path.starts_with('-')) {
+        return Err("usage: example-switch SOCKET...; name a socket for each guest".into());
+    }
+    let end = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM]);
     end.thread_block()?;
     let signals = SignalFd::with_flags(&end, SfdFlags::SFD_NONBLOCK)?;
     let service = Service::start()?;
-    let mut ports =
-        std::env::args().skip(1).map(|path| open(&service, path)).collect::<Result<Vec<_>, _>>()?;
+    let ports = paths.into_iter().map(|path| open(&service, path));
+    let mut ports = ports.collect::<Result<Vec<_>, _>>()?;
     println!("switching between {} sockets", ports.len());
     let mut seen: HashMap<[u8; 6], usize> = HashMap::new();
     let mut received = Received(Vec::with_capacity(BURST));
@@ -71,14 +81,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         for from in 0..ports.len() {
             ports[from].passed[0] += ports[from].from_guest.dequeue(&mut received, BURST) as u64;
             for frame in received.0.drain(..) {
-                let Some((to, rest)) = frame.split_first_chunk::<6>() else { continue };
-                let Some(source) = rest.first_chunk::<6>() else { continue };
-                seen.insert(*source, from);
-                let known = seen.get(to).copied();
-                let wanted =
-                    |&port: &usize| port != from && known.is_none_or(|known| known == port);
-                for port in (0..ports.len()).filter(wanted) {
-                    let port = &mut ports[port];
+                let ([to, source, ..], _) = frame.as_chunks::<6>() else { continue };
+                if source[0] & 1 == 0 && (seen.len() < STATIONS_MAX || seen.contains_key(source)) {
+                    seen.insert(*source, from);
+                }
+                let wanted = |port| port != from && seen.get(to).is_none_or(|&known| known == port);
+                for (_, port) in ports.iter_mut().enumerate().filter(|(port, _)| wanted(*port)) {
                     port.passed[1] += port.to_guest.enqueue(&Frames(&[frame.as_slice()])) as u64;
                 }
             }

@@ -17,6 +17,20 @@ fn frame(from: u8, to: u8, number: u16) -> Vec<u8> {
     frame
 }
 
+/// A frame to everybody.
+fn to_group() -> Vec<u8> {
+    let mut frame = frame(1, 2, 0);
+    frame[..6].fill(0xFF);
+    frame
+}
+
+/// A frame from everybody.
+fn from_group() -> Vec<u8> {
+    let mut frame = to_group();
+    frame[6..12].fill(0xFF);
+    frame
+}
+
 fn send(port: &mut Endpoint, frame: &[u8]) {
     let mut mbuf = port.pool().take().unwrap();
     mbuf.append(frame.len() as u16).unwrap().copy_from_slice(frame);
@@ -66,13 +80,44 @@ fn floods_learns_and_counts() {
     send(&mut ports[0], &frame(1, 9, 7));
     assert_eq!(receive(&mut ports[2]), frame(1, 9, 7));
     assert_eq!(receive(&mut ports[1]), frame(1, 9, 7));
+    // What nobody can be called does not draw everything to itself.
+    send(&mut ports[2], &from_group());
+    assert_eq!(receive(&mut ports[0]), from_group());
+    assert_eq!(receive(&mut ports[1]), from_group());
+    send(&mut ports[0], &to_group());
+    assert_eq!(receive(&mut ports[1]), to_group());
+    assert_eq!(receive(&mut ports[2]), to_group());
     for port in ports {
         port.finish().unwrap();
     }
     let id = nix::unistd::Pid::from_raw(switch.id().try_into().unwrap());
     nix::sys::signal::kill(id, nix::sys::signal::Signal::SIGINT).unwrap();
     let said = switch.finish(PATIENCE).unwrap();
-    for line in ["a: received 1002, sent 1", "b: received 1, sent 1002", "c: received 0, sent 2"] {
+    for line in ["a: received 1003, sent 2", "b: received 1, sent 1004", "c: received 1, sent 3"] {
         assert!(said.contains(line), "{line} in {said}");
+    }
+}
+
+#[test]
+fn what_is_no_path_is_told_in_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("no/guest");
+    let cases: [(&[&str], &str); 4] = [
+        (&[], "usage: example-switch"),
+        (&["--help"], "usage: example-switch"),
+        (&["guest", "-v"], "usage: example-switch"),
+        (&[missing.to_str().unwrap()], missing.to_str().unwrap()),
+    ];
+    for (arguments, part) in cases {
+        let mut switch = std::process::Command::new(env!("CARGO_BIN_EXE_example-switch"));
+        let output = switch.args(arguments).current_dir(&folder).output().unwrap();
+        let complaint = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{complaint}");
+        assert!(
+            complaint.starts_with("example-switch: ") && complaint.contains(part),
+            "{complaint}"
+        );
+        assert!(!complaint.contains('{'), "{complaint}");
+        assert_eq!(folder.path().read_dir().unwrap().count(), 0, "nothing was made");
     }
 }
