@@ -47,6 +47,11 @@ pub enum Error {
         /// The path.
         path: PathBuf,
     },
+    /// The socket to connect to is another user's, who alone may write to it.
+    ForeignSocket {
+        /// The path.
+        path: PathBuf,
+    },
     /// The path does not fit a socket address.
     PathTooLong {
         /// The path.
@@ -119,6 +124,45 @@ impl fmt::Display for Error {
                     "features {bits:#x} are not implemented and cannot be offered: leave them out"
                 )
             }
+            Self::PathInUse { .. }
+            | Self::PathServed { .. }
+            | Self::NotASocket { .. }
+            | Self::NoFolder { .. }
+            | Self::Forbidden { .. }
+            | Self::ForeignSocket { .. }
+            | Self::PathTooLong { .. } => self.fmt_socket(f),
+            Self::NoDescriptors { what, limit } => write!(
+                f,
+                "{what}: Too many open files; the process may have {limit}: allow more with 'ulimit -n {}' before starting it",
+                limit.saturating_mul(4).max(4096)
+            ),
+            Self::TooManyDevices { path } => write!(
+                f,
+                "failed to add listen fd: {}: a process has at most {} vhost-user sockets; use fewer, or a second process",
+                path.display(),
+                crate::service::DEVICES_MAX
+            ),
+            Self::Io { what, source } => write!(f, "{what}: {source}"),
+            Self::Quarantined { ring } => write!(
+                f,
+                "the thread that polls ring {ring} does not leave its burst; the ring is set aside until it does"
+            ),
+            Self::ServiceEnded => f.write_str("the vhost service has ended: make a new one"),
+            Self::Claimed { ring, holder } => {
+                write!(f, "ring {ring} is polled by {holder}: drop that handle first")
+            }
+            Self::NoRing { ring } => {
+                write!(f, "there is no ring {ring}: make the device with more queue pairs")
+            }
+            Self::MemoryTable(bad) => write!(f, "memory table refused: {bad}"),
+        }
+    }
+}
+
+impl Error {
+    /// What keeps a socket from being made or reached.
+    fn fmt_socket(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
             Self::PathInUse { path } => write!(
                 f,
                 "failed to bind to {}: Address already in use; remove it and try again",
@@ -153,30 +197,13 @@ impl fmt::Display for Error {
                     path.display()
                 )
             }
-            Self::NoDescriptors { what, limit } => write!(
+            Self::ForeignSocket { path } => write!(
                 f,
-                "{what}: Too many open files; the process may have {limit}: allow more with 'ulimit -n {}' before starting it",
-                limit.saturating_mul(4).max(4096)
+                "failed to connect to {}: Permission denied; the socket belongs to another user: run both as one user, or \
+                 give this one write permission on it",
+                path.display()
             ),
-            Self::TooManyDevices { path } => write!(
-                f,
-                "failed to add listen fd: {}: a process has at most {} vhost-user sockets; use fewer, or a second process",
-                path.display(),
-                crate::service::DEVICES_MAX
-            ),
-            Self::Io { what, source } => write!(f, "{what}: {source}"),
-            Self::Quarantined { ring } => write!(
-                f,
-                "the thread that polls ring {ring} does not leave its burst; the ring is set aside until it does"
-            ),
-            Self::ServiceEnded => f.write_str("the vhost service has ended: make a new one"),
-            Self::Claimed { ring, holder } => {
-                write!(f, "ring {ring} is polled by {holder}: drop that handle first")
-            }
-            Self::NoRing { ring } => {
-                write!(f, "there is no ring {ring}: make the device with more queue pairs")
-            }
-            Self::MemoryTable(bad) => write!(f, "memory table refused: {bad}"),
+            _ => Ok(()),
         }
     }
 }

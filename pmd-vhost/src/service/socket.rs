@@ -133,10 +133,20 @@ pub(crate) fn connect_to(path: &Path) -> Result<UnixStream, Error> {
     let what = format!("failed to connect to {}", path.display());
     let fd = with_more(&what, || stream_socket().map_err(Into::into))?;
     connect(fd.as_raw_fd(), &addr).map_err(|errno| match errno {
-        Errno::EACCES => Error::Forbidden { what: "connect to", path: path.to_owned() },
+        Errno::EACCES => no_right_to(path),
         errno => Error::io(what, errno),
     })?;
     Ok(fd.into())
+}
+
+/// Who sees the socket has the right to its folder, so it is the socket that is another's.
+fn no_right_to(path: &Path) -> Error {
+    let seen = std::fs::metadata(path).is_ok();
+    let path = path.to_owned();
+    match seen {
+        true => Error::ForeignSocket { path },
+        false => Error::Forbidden { what: "connect to", path },
+    }
 }
 
 /// Whether a client path can be a socket address at all.
@@ -258,6 +268,16 @@ mod tests {
             );
             assert!(text.ends_with("/run/somewhere"), "{text}");
         }
+        let hidden = no_right_to(path).to_string();
+        assert!(hidden.contains("Permission denied; use a folder that"), "{hidden}");
+        let dir = tempfile::tempdir().unwrap();
+        let seen = dir.path().join("sock");
+        let _anothers = UnixListener::bind(&seen).unwrap();
+        let text = no_right_to(&seen).to_string();
+        assert!(
+            text.contains("belongs to another user: run both as one user, or give this one write"),
+            "{text}"
+        );
         let other = refused(Errno::EROFS, path, &addr).to_string();
         assert!(other.contains("failed to bind to /run/somewhere/sock: "), "{other}");
     }
