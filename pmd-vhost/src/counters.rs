@@ -39,6 +39,8 @@ pub struct Counters {
     pub too_large: Counter,
     /// Times the embedder had no buffer for a packet, which stayed in the ring.
     pub no_buffer: Counter,
+    /// VLAN tags that the embedder took out of packets after they were counted.
+    pub stripped_tags: Counter,
     /// Wake-ups sent to the driver by the poller.
     pub notifications: Counter,
     /// Wake-ups sent to the driver by the clock, for a poller that does not call. Control is the one writer.
@@ -56,6 +58,7 @@ pub struct CounterValues {
     pub bad_chains: u64,
     pub too_large: u64,
     pub no_buffer: u64,
+    pub stripped_tags: u64,
     pub notifications: u64,
 }
 
@@ -71,6 +74,7 @@ impl Counters {
             bad_chains: self.bad_chains.get(),
             too_large: self.too_large.get(),
             no_buffer: self.no_buffer.get(),
+            stripped_tags: self.stripped_tags.get(),
             notifications: self.notifications.get().wrapping_add(late),
         }
     }
@@ -87,6 +91,7 @@ impl CounterValues {
             bad_chains: self.bad_chains.wrapping_sub(base.bad_chains),
             too_large: self.too_large.wrapping_sub(base.too_large),
             no_buffer: self.no_buffer.wrapping_sub(base.no_buffer),
+            stripped_tags: self.stripped_tags.wrapping_sub(base.stripped_tags),
             notifications: self.notifications.wrapping_sub(base.notifications),
         }
     }

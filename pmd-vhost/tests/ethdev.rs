@@ -301,6 +301,7 @@ fn vlan_tags_are_taken_out_and_put_in_when_asked_for() {
         rx_offloads: if strip { RxOffloads::VLAN_STRIP } else { RxOffloads::empty() },
         tx_offloads: if insert { TxOffloads::VLAN_INSERT } else { TxOffloads::empty() },
     };
+    let mut bytes = 0;
     for (strip, insert) in [(false, true), (true, false), (true, true), (false, false)] {
         setup.dev().stop().unwrap();
         drop((rx, tx));
@@ -314,6 +315,8 @@ fn vlan_tags_are_taken_out_and_put_in_when_asked_for() {
             front.rings[0].post();
             assert_eq!(rx.burst(&mut burst), 1);
             assert_eq!(burst[0].to_vec(), tagged(tag.filter(|_| !strip)));
+            bytes += u64::from(burst[0].len());
+            assert_eq!(setup.dev().stats().rx_bytes, bytes, "as the application gets them");
             assert_eq!(tx.burst(&mut burst), 1);
             let comes_back = tagged(tag.filter(|_| !strip || insert));
             assert_eq!(front.rings[0].take(&front.memory), Some(comes_back), "{strip} {insert}");

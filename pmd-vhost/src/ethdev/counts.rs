@@ -23,11 +23,14 @@ impl Base {
     }
 }
 
-/// The counters of a ring that the guest sends on.
+/// Bytes of a VLAN tag.
+const TAG_BYTES: u64 = 4;
+
+/// The counters of a ring that the guest sends on. The ring counts packets as they came, the port as the application gets them.
 pub(super) fn rx_stats(values: &CounterValues) -> QueueStats {
     QueueStats {
         packets: values.packets,
-        bytes: values.bytes,
+        bytes: values.bytes.saturating_sub(TAG_BYTES.saturating_mul(values.stripped_tags)),
         errors: values.bad_chains + values.too_large,
         missed: values.discarded,
         no_mbuf: values.no_buffer,

@@ -32,7 +32,11 @@ impl RxBurst for PortRx {
         // SAFETY: the sink put a packet into each of the first `filled` spare places.
         unsafe { into.grow(filled) };
         let before = into.len() - filled;
-        self.vlan.received(into.as_mut_slice().get_mut(before..).unwrap_or_default());
+        let stripped =
+            self.vlan.received(into.as_mut_slice().get_mut(before..).unwrap_or_default());
+        if stripped > 0 {
+            self.dequeue.vring().counters().stripped_tags.add(stripped);
+        }
         filled
     }
 }

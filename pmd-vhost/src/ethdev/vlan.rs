@@ -21,14 +21,10 @@ impl Vlan {
         self.insert.store(insert, Ordering::Relaxed);
     }
 
-    /// Takes the tags out of received packets, if that was asked for.
+    /// Takes the tags out of received packets, if that was asked for. Returns how many.
     #[inline]
-    pub(super) fn received(&self, packets: &mut [Mbuf]) {
-        if self.strip.load(Ordering::Relaxed) {
-            for mbuf in packets {
-                mbuf.strip_vlan();
-            }
-        }
+    pub(super) fn received(&self, packets: &mut [Mbuf]) -> u64 {
+        if self.strip.load(Ordering::Relaxed) { strip(packets) } else { 0 }
     }
 
     /// Puts the tags that were taken out into packets to be sent, if that was asked for. A packet without room for its tag is
@@ -37,6 +33,11 @@ impl Vlan {
     pub(super) fn send(&self, packets: &mut Burst) -> usize {
         if self.insert.load(Ordering::Relaxed) { insert(packets) } else { 0 }
     }
+}
+
+#[inline(never)]
+fn strip(packets: &mut [Mbuf]) -> u64 {
+    packets.iter_mut().map(|mbuf| u64::from(mbuf.strip_vlan())).sum()
 }
 
 #[inline(never)]
