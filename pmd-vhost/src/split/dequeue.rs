@@ -38,7 +38,8 @@ impl GuestPacket<'_> {
         self.len == 0
     }
 
-    /// Copies the next bytes to `into`, as many as there are, at most `room`, and returns how many.
+    /// Copies the next bytes to `into`, as many as there are, at most `room`, and returns how many. The packet is counted by
+    /// its destination if the first read takes at least the 6 bytes of that, else as unicast.
     ///
     /// # Safety
     ///
@@ -68,7 +69,8 @@ impl GuestPacket<'_> {
         done
     }
 
-    /// Copies the next bytes to `into` and returns how many there were.
+    /// Copies the next bytes to `into` and returns how many there were. Read the first 6 together, see
+    /// [`GuestPacket::read_raw`].
     pub fn read(&mut self, into: &mut [u8]) -> usize {
         // SAFETY: the slice is valid for its length.
         unsafe { self.read_raw(into.as_mut_ptr(), into.len()) }
@@ -263,24 +265,18 @@ fn hand_over(
         match packet.bytes {
             None => bad += 1,
             Some(bytes) if bytes > MAX_PACKET_BYTES => refused += 1,
-            Some(bytes) => {
-                let list: &[Piece] = pieces.range(packet.from.into(), packet.to.into());
-                let mut cursor = Cursor::new(list);
-                cursor.skip(ring.header_bytes);
-                let class = Cell::new(MacClass::Unicast);
-                match sink.accept(GuestPacket { cursor, len: bytes, class: Some(&class) }) {
-                    Accept::Taken => {
-                        counts.add(bytes, class.get());
-                        taken += 1;
-                        bytes_taken += u64::from(bytes);
-                    }
-                    Accept::Refused => refused += 1,
-                    Accept::NoBuffer => {
-                        shared.counters.no_buffer.add(1);
-                        break;
-                    }
+            Some(bytes) => match offer(ring, sink, pieces, packet, bytes) {
+                (Accept::Taken, class) => {
+                    counts.add(bytes, class);
+                    taken += 1;
+                    bytes_taken += u64::from(bytes);
                 }
-            }
+                (Accept::Refused, _) => refused += 1,
+                (Accept::NoBuffer, _) => {
+                    shared.counters.no_buffer.add(1);
+                    break;
+                }
+            },
         }
         ring.complete(done, packet.head, 0);
         done += 1;
@@ -294,6 +290,23 @@ fn hand_over(
         counters.too_large.add(refused);
     }
     (done, taken)
+}
+
+/// Offers one packet to the embedder. Returns what became of it, and what its destination was when it was read.
+#[inline(always)]
+fn offer(
+    ring: &Ring,
+    sink: &mut impl RxSink,
+    pieces: &Pieces,
+    packet: &Found,
+    bytes: u32,
+) -> (Accept, MacClass) {
+    let list: &[Piece] = pieces.range(packet.from.into(), packet.to.into());
+    let mut cursor = Cursor::new(list);
+    cursor.skip(ring.header_bytes);
+    let class = Cell::new(MacClass::Unicast);
+    let answer = sink.accept(GuestPacket { cursor, len: bytes, class: Some(&class) });
+    (answer, class.get())
 }
 
 impl fmt::Debug for Dequeue {

@@ -29,12 +29,13 @@ pub struct Segment {
 /// # Safety
 ///
 /// Segments must stay valid for reading while [`Enqueue::enqueue`] runs, and the lengths of a packet's segments must sum
-/// up to what `len_bytes` says.
+/// up to what `len_bytes` says, unless that is `u32::MAX`.
 pub unsafe trait TxSource {
     /// How many packets there are.
     fn count(&self) -> usize;
 
-    /// Bytes of packet `index`, which is below `count`.
+    /// Bytes of packet `index`, which is below `count`. `u32::MAX` stands for that and anything longer: the packet is dropped
+    /// as too large, and nobody asks for its segments.
     fn len_bytes(&self, index: usize) -> u32;
 
     /// The segments of packet `index`, first to last.

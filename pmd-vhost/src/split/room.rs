@@ -109,7 +109,13 @@ pub(super) fn gather(
 ) -> Room {
     let last = source.count().min(first + BATCH);
     for index in first..last {
-        let need = u64::from(source.len_bytes(index)) + ring.header_bytes as u64;
+        let bytes = source.len_bytes(index);
+        if bytes == u32::MAX {
+            // It stands for any length above.
+            (batch.too_large, batch.consumed) = (batch.too_large + 1, batch.consumed + 1);
+            continue;
+        }
+        let need = u64::from(bytes) + ring.header_bytes as u64;
         let mut search = Search::begin(batch, need);
         let room = loop {
             match search.step(ring, memory, shared, batch) {
@@ -125,6 +131,18 @@ pub(super) fn gather(
         batch.consumed += 1;
     }
     Room::Again
+}
+
+/// Adds the pieces of the chain at `head`, and has the first of them fetched.
+#[inline(always)]
+fn walk(ring: &Ring, memory: &mut Translator, batch: &mut Batch, head: u16) -> Walk {
+    let before = batch.pieces.len();
+    let kind = ChainKind { write: true, indirect: ring.indirect };
+    let walk = batch.pieces.add_chain(&ring.rings, memory, head, kind);
+    if let Some(first) = batch.pieces.range(before, before + 1).first() {
+        prefetch(first.host);
+    }
+    walk
 }
 
 /// Finds chains for one packet: one, or with mergeable buffers as many as it takes (virtio 1.2, 5.1.6.4).
@@ -168,14 +186,8 @@ impl Search {
             shared.break_ring(BreakReason::HeadOutOfRange);
             return Some(self.take_back(batch, Room::Broken));
         };
-        let before = batch.pieces.len();
-        let kind = ChainKind { write: true, indirect: ring.indirect };
-        let walk = batch.pieces.add_chain(&ring.rings, memory, head, kind);
-        if let Some(first) = batch.pieces.range(before, before + 1).first() {
-            prefetch(first.host);
-        }
         batch.chains[at].head = head;
-        match walk {
+        match walk(ring, memory, batch, head) {
             Walk::Full if at > self.first || !self.alone => Some(self.give_up(batch)),
             // The header must lie whole in the first chain (5.1.6.3.1).
             Walk::Bytes(bytes)

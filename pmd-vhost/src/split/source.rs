@@ -24,7 +24,7 @@ macro_rules! frames_of {
                 self.0.len()
             }
 
-            /// A buffer beyond 4 GiB saturates and is dropped as too large.
+            /// A buffer of 4 GiB or more saturates and is dropped as too large.
             #[inline]
             fn len_bytes(&self, index: usize) -> u32 {
                 self.0.get(index).map_or(0, |b| u32::try_from(b.len()).unwrap_or(u32::MAX))

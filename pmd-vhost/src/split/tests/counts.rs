@@ -103,3 +103,36 @@ fn what_was_copied_is_what_is_counted() {
     let frames = q.vring().counters().values().frames;
     assert_eq!((frames.broadcast, frames.multicast, frames.size_64), (0, 0, 1));
 }
+
+/// A packet longer than its length can say.
+struct Endless;
+
+// SAFETY: no segment is handed out; `u32::MAX` allows for any.
+#[expect(unsafe_code, reason = "implements the trait without any bytes")]
+unsafe impl TxSource for Endless {
+    fn count(&self) -> usize {
+        1
+    }
+
+    fn len_bytes(&self, _: usize) -> u32 {
+        u32::MAX
+    }
+
+    fn segments(&self, _: usize) -> impl Iterator<Item = Segment> {
+        std::iter::empty()
+    }
+}
+
+#[test]
+fn a_packet_longer_than_its_length_can_say_is_dropped_and_costs_no_buffer() {
+    let mut d = MockDriver::new(256, MERGE, 0).unwrap();
+    for id in 0..8 {
+        d.describe(id, BUFFERS_AT + u64::from(id) * 2048, 2048, DESC_WRITE, 0);
+        d.offer(id);
+    }
+    let mut q = out_queue(&d);
+    assert_eq!(q.enqueue(&Endless), 1);
+    assert!(d.used().is_empty());
+    let counted = q.vring().counters().values();
+    assert_eq!((counted.too_large, counted.packets), (1, 0));
+}
