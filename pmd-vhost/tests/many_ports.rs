@@ -103,8 +103,9 @@ fn a_thousand_and_twenty_three_ports_and_not_one_more() {
     }
     let (took, bytes) = (begin.elapsed(), resident().saturating_sub(before));
     eprintln!("{DEVICES_MAX} ports: {took:?}, {} KiB", bytes / 1024);
-    // Release code takes a tenth of a second; a loaded machine with debug code is given its time.
-    assert!(took < Duration::from_secs(20), "{took:?}");
+    // Release code takes a tenth of a second; a loaded machine with debug code is given its time, in which what grows with
+    // the square of the ports would not end.
+    assert!(took < Duration::from_secs(120), "{took:?}");
     assert!(bytes < 8 * 1024 * DEVICES_MAX as u64, "{bytes} bytes");
 
     let one_more = attach(&mut maker, dir.path(), DEVICES_MAX);
