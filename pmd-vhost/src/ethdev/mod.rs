@@ -13,7 +13,8 @@
 //! | `iommu-support`, `postcopy-support`, `linear-buffer`, `ext-buffer` | 0 | 1 is refused: not implemented |
 //! | `dmas`, `dma-ring-size` | none | refused, as by DPDK's own driver |
 //!
-//! The socket is made (or the first connection attempted) by the first `configure`, as in DPDK. Threading: the port may be
+//! The socket is made (or the first connection attempted) by the first `configure`, as in DPDK. Its address is DPDK's
+//! too, 56:48:4f:53:54 and the low byte of the port's number: ports 256 numbers apart have the same one. Threading: the port may be
 //! moved between threads; its queues are polled by one thread each.
 
 mod counts;
