@@ -116,6 +116,27 @@ impl fmt::Display for Error {
             Self::Claimed { queue, holder } => {
                 write!(f, "queue {queue} is polled by {holder}: drop that handle first")
             }
+            Self::OutOfRange { .. }
+            | Self::NotPowerOfTwo { .. }
+            | Self::MbufTooSmall { .. }
+            | Self::BadMac(_)
+            | Self::Offloads { .. } => self.fmt_value(f),
+            Self::WrongState { call, first } => write!(f, "cannot {call} now: {first} first"),
+            Self::NoOperation(call) => write!(f, "this device has no {call}"),
+            Self::Quarantined { queue } => write!(
+                f,
+                "the thread that polls queue {queue} does not leave its burst; the queue is set aside until it does"
+            ),
+            Self::Io { what, source } => write!(f, "{what}: {source}"),
+            Self::Eal(error) => error.fmt(f),
+        }
+    }
+}
+
+impl Error {
+    /// Values that cannot be taken, with those that can.
+    fn fmt_value(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
             Self::OutOfRange { what, value, min, max } => {
                 write!(f, "{what} {value} is out of range: give {min} to {max}")
             }
@@ -129,10 +150,9 @@ impl fmt::Display for Error {
             }
             Self::MbufTooSmall { room_bytes, need_bytes } => write!(
                 f,
-                "mbufs have room for {room_bytes} bytes and {need_bytes} are needed: make the pool with larger buffers"
+                "mbufs have room for {room_bytes} bytes and {need_bytes} are needed: make the pool with larger buffers \
+                 (testpmd: --mbuf-size)"
             ),
-            Self::WrongState { call, first } => write!(f, "cannot {call} now: {first} first"),
-            Self::NoOperation(call) => write!(f, "this device has no {call}"),
             Self::BadMac(mac) => {
                 write!(f, "{mac} cannot be a device's address: give a unicast one that is not zero")
             }
@@ -144,12 +164,7 @@ impl fmt::Display for Error {
                     "{side} offloads {missing:#x} are not there: leave these bits out, {capable:#x} are possible"
                 )
             }
-            Self::Quarantined { queue } => write!(
-                f,
-                "the thread that polls queue {queue} does not leave its burst; the queue is set aside until it does"
-            ),
-            Self::Io { what, source } => write!(f, "{what}: {source}"),
-            Self::Eal(error) => error.fmt(f),
+            _ => Ok(()),
         }
     }
 }
