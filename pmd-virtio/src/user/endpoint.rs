@@ -70,7 +70,7 @@ impl Endpoint {
     /// Whatever waiting longer may not mend: permissions, descriptors used up.
     pub fn attempt(&self) -> io::Result<Option<UnixStream>> {
         let result = match self {
-            Self::Client(path) => connect_now(path).map_err(io::Error::from),
+            Self::Client(path) => connect_now(path).map_err(|errno| connect_error(path, errno)),
             Self::Server(listener) => listener.socket.accept().map(|(stream, _)| stream),
         };
         match result {
@@ -161,6 +161,19 @@ fn bind_error(path: &Path, errno: Errno) -> Error {
     Error::io(what, io::Error::new(system.kind(), advice))
 }
 
+/// Who sees a socket has the right to its folder: then it is the socket that is another's.
+fn connect_error(path: &Path, errno: Errno) -> io::Error {
+    let system = io::Error::from(errno);
+    let advice = match errno {
+        Errno::EACCES if path.exists() => {
+            "the socket belongs to another user: run both as one user, or give this one write permission on it"
+        }
+        Errno::EACCES => "use a folder that this user may look into",
+        _ => return system,
+    };
+    io::Error::new(system.kind(), format!("{system}; {advice}"))
+}
+
 /// Whether a process has a socket bound at the path. A datagram socket asks: that a stream cannot take it shows that there is
 /// one, and whoever listens there notices nothing.
 fn is_served(path: &Path) -> bool {
@@ -224,5 +237,18 @@ mod tests {
         assert!(server.attempt().unwrap().is_none());
         let _peer = UnixStream::connect(&path).unwrap();
         assert!(server.attempt().unwrap().is_some());
+    }
+
+    #[test]
+    fn a_client_without_the_right_is_told_whose_to_ask_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s");
+        let hidden = connect_error(&path, Errno::EACCES).to_string();
+        assert!(hidden.ends_with("; use a folder that this user may look into"), "{hidden}");
+        let _anothers = UnixListener::bind(&path).unwrap();
+        let text = connect_error(&path, Errno::EACCES).to_string();
+        assert!(text.starts_with("Permission denied"), "{text}");
+        assert!(text.contains("belongs to another user: run both as one user"), "{text}");
+        assert!(is_not_yet(&connect_error(&path, Errno::ECONNREFUSED)));
     }
 }
