@@ -106,3 +106,20 @@ fn offloads_are_those_of_the_list_and_descriptors_within_the_limits() {
     }
     set_up(port.as_mut(), &lab.pool, 1);
 }
+
+#[test]
+fn a_queue_whose_former_handle_is_still_held_is_said_to_be_so() {
+    let lab = Lab::new();
+    let mut port = lab.ready(",queues=2", 2);
+    let held = port.claim_tx(1, "test").unwrap();
+    for queues in [1, 2] {
+        let config = PortConfig { rx_queues: queues, tx_queues: queues, ..PortConfig::default() };
+        port.configure(&config).unwrap();
+    }
+    let again = TxQueueConfig { descriptors: 0 };
+    let refused = port.setup_tx(1, &again).unwrap_err();
+    assert!(matches!(refused, Error::Claimed { queue: 1, .. }), "{refused}");
+    assert!(refused.to_string().contains("the handle of its former set-up"), "{refused}");
+    drop(held);
+    port.setup_tx(1, &again).unwrap();
+}

@@ -159,6 +159,10 @@ impl Port {
         pool: Option<&MbufPool>,
     ) -> Result<Slot, Error> {
         let side = if direction == Direction::Rx { "rx" } else { "tx" };
+        let name = format!("{}.{side}{queue}", self.name);
+        if self.memory.zone_lookup(&name).is_some() {
+            return Err(of_former(queue));
+        }
         let setup = QueueSetup {
             direction,
             size: self.args.queue_size,
@@ -166,7 +170,7 @@ impl Port {
             port: self.port,
             pool: pool.cloned(),
             indirect: true,
-            name: Some(format!("{}.{side}{queue}", self.name)),
+            name: Some(name),
         };
         let queue = VirtQueue::with_setup(&self.memory, setup)?;
         let pool = pool.map(|pool| pool.records().name().to_owned()).unwrap_or_default();
@@ -177,6 +181,11 @@ impl Port {
     fn needs_control_queue(&self, what: &'static str) -> Result<(), Error> {
         if self.args.has_control_queue() { Ok(()) } else { Err(Error::NoOperation(what)) }
     }
+}
+
+/// The queue cannot be made while somebody may still poll the one that it replaces.
+fn of_former(queue: u16) -> Error {
+    Error::Claimed { queue, holder: "the handle of its former set-up".into() }
 }
 
 impl EthDev for Port {
@@ -226,8 +235,7 @@ impl EthDev for Port {
                 return Ok(());
             }
             if slot.queue.claimed_by().is_some() {
-                let holder = "the handle of its former set-up".into();
-                return Err(Error::Claimed { queue, holder });
+                return Err(of_former(queue));
             }
         }
         // The former one goes first: both have the same name.
