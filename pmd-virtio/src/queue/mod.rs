@@ -34,6 +34,7 @@ use std::time::Duration;
 
 use eal::Memory;
 use eal::gate::ControlGate;
+use pmd_core::mbuf::Meta;
 use pmd_core::{Error, Mbuf, MbufPool, QueueStats};
 use virtio::Features;
 use virtio::layout::{AVAIL_NO_INTERRUPT, RingLayout, USED_NO_NOTIFY};
@@ -336,8 +337,8 @@ impl VirtQueue {
     fn give_back(&self, id: u16, handle: u32) {
         let record = self.shared.record(handle);
         // SAFETY: the table says that the record is this queue's, whose gate is closed.
-        let head = unsafe { &record.as_ref().head };
-        head.owner.store(self.shared.memory.owner().raw(), Ordering::Release);
+        let meta = unsafe { record.cast::<Meta>().as_ref() };
+        tx::own(meta, self.shared.memory.owner().raw());
         self.shared.table.set(id, Slot::Free);
         // SAFETY: the record and its further segments were the queue's, and the slot is cleared.
         drop(unsafe { Mbuf::from_record(record) });

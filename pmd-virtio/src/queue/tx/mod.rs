@@ -17,6 +17,8 @@ mod free;
 mod reclaim;
 mod send;
 
+pub(super) use reclaim::own;
+
 use std::sync::atomic::Ordering;
 
 use eal::gate::{Entry, PollerGate};

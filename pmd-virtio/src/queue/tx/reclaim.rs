@@ -45,7 +45,8 @@ impl Pass<'_> {
             let Some((id, handle)) = self.next_done(good as u32) else { break };
             let record = self.shared.record(handle);
             prefetch(record.as_ptr().cast());
-            self.own(record);
+            // SAFETY: the table slot says that the record is this queue's.
+            own(unsafe { record.cast::<Meta>().as_ref() }, self.owner);
             self.release_ids(id);
             place.write(record);
             good += 1;
@@ -76,28 +77,6 @@ impl Pass<'_> {
         }
     }
 
-    /// Ours before the slot is cleared (docs/architecture.md, section 3).
-    #[inline(always)]
-    fn own(&self, record: NonNull<Record>) {
-        // SAFETY: the table slot says that the record is this queue's.
-        let meta = unsafe { record.cast::<Meta>().as_ref() };
-        if meta.nb_segs != 1 {
-            self.own_further(meta);
-        }
-        stamp(meta, self.owner);
-    }
-
-    #[cold]
-    fn own_further(&self, first: &Meta) {
-        let mut next = first.next;
-        while next != 0 {
-            // SAFETY: further segments are the queue's with the first; links lie in memory that no peer can write.
-            let meta = unsafe { &*first.neighbour(next) };
-            stamp(meta, self.owner);
-            next = meta.next;
-        }
-    }
-
     /// Clears the slots of the chain that begins at `head`.
     #[inline(always)]
     fn release_ids(&mut self, head: u16) {
@@ -107,6 +86,26 @@ impl Pass<'_> {
             self.shared.table.set(this, Slot::Free);
             self.state.free.push(this);
         }
+    }
+}
+
+/// Ours, all segments of it, before the slot is cleared (docs/architecture.md, section 3). The packet is one of a queue.
+#[inline(always)]
+pub(in super::super) fn own(first: &Meta, owner: u32) {
+    if first.nb_segs != 1 {
+        own_further(first, owner);
+    }
+    stamp(first, owner);
+}
+
+#[cold]
+fn own_further(first: &Meta, owner: u32) {
+    let mut next = first.next;
+    while next != 0 {
+        // SAFETY: further segments are the queue's with the first; links lie in memory that no peer can write.
+        let meta = unsafe { &*first.neighbour(next) };
+        stamp(meta, owner);
+        next = meta.next;
     }
 }
 
