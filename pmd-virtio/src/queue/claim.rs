@@ -53,7 +53,9 @@ impl Claim {
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        *self.shared.holder() = None;
+        // Held over both: who finds the word taken by this process finds a name too.
+        let mut name = self.shared.holder();
+        *name = None;
         let word = &self.shared.block().claim.0;
         // A claim that a reaper has ended, wrongly or not, is not ours to end.
         let _ = word.compare_exchange(self.owner, 0, Ordering::AcqRel, Ordering::Relaxed);
