@@ -84,6 +84,15 @@ impl Place {
         opened.map(drop).map_err(|source| self.problem("write", advice, source))
     }
 
+    /// Whether `other` leads to this file, or would if it were made.
+    pub fn is_same_file(&self, other: &Path) -> bool {
+        match (identity(&self.path), identity(other)) {
+            (Some(one), Some(two)) => one == two,
+            (None, None) => future(&self.path).is_some_and(|path| future(other) == Some(path)),
+            _ => false,
+        }
+    }
+
     /// Opens or makes the file and empties it, whatever is to be written.
     pub fn emptied(&self) -> Result<File, Error> {
         let file = self.open()?;
@@ -106,6 +115,13 @@ impl Place {
 fn identity(path: &Path) -> Option<(u64, u64)> {
     let meta = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?;
     Some((meta.dev(), meta.ino()))
+}
+
+/// Where a file will be that is not there yet.
+fn future(path: &Path) -> Option<PathBuf> {
+    let name = path.file_name().filter(|_| !path.exists())?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    Some(folder.unwrap_or(Path::new(".")).canonicalize().ok()?.join(name))
 }
 
 /// Opens all files to be written. Nothing is emptied unless all of them can be opened, none is read by this port and none is

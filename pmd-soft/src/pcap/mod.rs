@@ -18,6 +18,8 @@
 //! length does not matter. Every burst is written when it is sent, so the file is up to date and holds whole
 //! frames between bursts.
 //!
+//! A record of 0 bytes becomes a packet of 0 bytes, as in DPDK.
+//!
 //! **When a file is bad.** What is no capture file at all is refused when the port is made. A file that ends inside a record or is
 //! damaged gives the frames before that place; then the queue counts an error and an event names the reason; the place, in bytes,
 //! is in the log line that stopping the port writes. A frame that cannot be written (the disk is full) is dropped and counted.

@@ -1,6 +1,6 @@
 //! Makes wrapped ports from device strings: `net_drop0,dev=[net_vhost0,iface=/tmp/sock],every=100`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use pmd_core::{DevArgs, Driver, DriverList, Error, EthDev, Probe};
@@ -71,6 +71,9 @@ impl Driver for WrapDriver {
         args.finish()?;
         let name =
             Name { name: args.name().to_owned(), driver: self.name, devargs: args.arguments() };
+        if let Work::Trace(path) | Work::Capture(path) = &work {
+            check_unused(&place(&name, path), &inside)?;
+        }
         let inner = drivers.probe(&Probe { args: &inside, ..*probe })?;
         work.around(inner, name, direction)
     }
@@ -94,11 +97,11 @@ impl Work {
                 wrapped(inner, Corrupting { rate, direction, bytes, spare_bytes }, name)
             }
             Self::Trace(path) => {
-                let file = place(&name, path).emptied()?;
+                let file = place(&name, &path).emptied()?;
                 wrapped(inner, Tracing::to_file(file, direction), name)
             }
             Self::Capture(path) => {
-                let writer = place(&name, path).writer()?;
+                let writer = place(&name, &path).writer()?;
                 wrapped(inner, Capturing::new(writer, direction), name)
             }
         })
@@ -106,21 +109,41 @@ impl Work {
 }
 
 /// Where a wrapper writes to.
-fn place(name: &Name, path: PathBuf) -> Place {
-    Place { device: name.name.clone(), key: "file", path }
+fn place(name: &Name, path: &Path) -> Place {
+    Place { device: name.name.clone(), key: "file", path: path.to_owned() }
 }
 
 /// The device string that is wrapped.
 fn inner_device(args: &DevArgs) -> Result<DevArgs, Error> {
     let inside = args.device("dev")?;
-    let depth = inside.arguments().matches('[').count();
-    if depth >= DEPTH_MAX {
+    if with_inner(&inside)?.count() > DEPTH_MAX {
         return Err(Error::BadDevArgs(format!(
-            "{}: {depth} devices within one another: {DEPTH_MAX} wrappers around a device are enough",
+            "{}: too many devices within one another: {DEPTH_MAX} wrappers around a device are enough",
             args.name()
         )));
     }
     Ok(inside)
+}
+
+/// A device and those inside it, outermost first, not many more than may be.
+fn with_inner(device: &DevArgs) -> Result<impl Iterator<Item = DevArgs>, Error> {
+    // A copy: what is asked for here must not count as known to the device's driver.
+    let copy = DevArgs::parse(&device.to_string())?;
+    Ok(std::iter::successors(Some(copy), |args| args.device("dev").ok()).take(DEPTH_MAX + 1))
+}
+
+/// Refuses a file that a device inside uses: it would be emptied under it.
+fn check_unused(place: &Place, inside: &DevArgs) -> Result<(), Error> {
+    for args in with_inner(inside)? {
+        let files = ["file", "rx_pcap", "tx_pcap"].into_iter().flat_map(|key| args.all(key));
+        if files.map(Path::new).any(|path| place.is_same_file(path)) {
+            return Err(Error::BadDevArgs(format!(
+                "{place} is a file of {} too and would be overwritten: give each device a file of its own",
+                args.name()
+            )));
+        }
+    }
+    Ok(())
 }
 
 fn direction(args: &DevArgs) -> Result<Direction, Error> {
@@ -212,5 +235,8 @@ mod tests {
             let error = parsed(text).unwrap_err().to_string();
             assert!(error.contains(part), "{text}: {error}");
         }
+        let lists = "net_vhost0,iface=/tmp/s,dmas=[a],dmas=[b],dmas=[c]";
+        let seven = "dev=[net_drop1,".repeat(7) + &format!("dev=[{lists}]") + &"]".repeat(7);
+        parsed(&format!("net_drop0,every=1,{seven}")).unwrap();
     }
 }
