@@ -2,11 +2,13 @@
 
 mod support;
 
+use std::fs::File;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use pmd_core::{Burst, DriverList, PortId, RxBurst, TxBurst, xstats};
-use pmd_soft::wrap::{self, Direction, Dropping, Rate, Summary, Tracing};
+use pmd_core::{Burst, DriverList, EthDev, PortId, RxBurst, TxBurst, xstats};
+use pmd_soft::pcap::Writer;
+use pmd_soft::wrap::{self, Capturing, Direction, Dropping, Rate, Summary, Tracing};
 use proptest::prelude::*;
 use support::captures::{Folder, frames_of};
 use support::{Rig, frame, receive, send};
@@ -105,6 +107,59 @@ fn packets_are_delayed_by_time_both_ways() {
 }
 
 #[test]
+fn what_is_due_leaves_though_nothing_else_is_sent() {
+    let mut rig = Rig::new(512);
+    let id =
+        rig.start("net_delay0,dev=[net_drop0,dev=[net_ring0],every=2],us=1000,direction=tx", 1);
+    let sent = frames(100);
+    let port = rig.port(id);
+    let (mut rx, mut tx) = (port.claim_rx(0, "test").unwrap(), port.claim_tx(0, "test").unwrap());
+    assert_eq!(send(&mut tx, &mut rig.packets(&sent)), 100);
+    let begin = Instant::now();
+    let mut got = Vec::new();
+    while got.len() < 25 && begin.elapsed() < Duration::from_secs(20) {
+        got.extend(receive(&mut rx, 100));
+    }
+    // Half on the way out and half of those on the way in.
+    let expected: Vec<_> = sent.iter().step_by(4).cloned().collect();
+    assert_eq!(got, expected);
+    drop(tx);
+    assert_eq!(rx.burst(&mut Burst::new(8)), 0);
+    let mut tx = rig.port(id).claim_tx(0, "another").unwrap();
+    assert!(rig.port(id).claim_tx(0, "a third").unwrap_err().to_string().contains("another"));
+    assert_eq!(send(&mut tx, &mut rig.packets(&sent)), 100);
+    rig.port(id).close().unwrap();
+    assert_eq!((rx.burst(&mut Burst::new(8)), tx.reclaim()), (0, 0));
+    rig.all_back();
+}
+
+#[test]
+fn two_threads_may_poll_a_port_that_sends_late() {
+    let mut rig = Rig::new(2048);
+    let id = rig.start("net_delay0,dev=[net_ring0],us=20,direction=tx", 1);
+    let port = rig.port(id);
+    let (mut rx, mut tx) = (port.claim_rx(0, "one").unwrap(), port.claim_tx(0, "two").unwrap());
+    let sent = frames(1000);
+    let mut burst = rig.packets(&sent);
+    let sender = std::thread::spawn(move || {
+        let mut few = Burst::new(10);
+        while !burst.is_empty() || !few.is_empty() {
+            burst.move_to(&mut few);
+            tx.burst(&mut few);
+        }
+        tx
+    });
+    let begin = Instant::now();
+    let mut got = Vec::new();
+    while got.len() < 1000 && begin.elapsed() < Duration::from_secs(20) {
+        got.extend(receive(&mut rx, 1000));
+    }
+    assert_eq!(got, sent);
+    drop(sender.join().unwrap());
+    rig.all_back();
+}
+
+#[test]
 fn bytes_change_and_lengths_stay() {
     let mut rig = Rig::new(256);
     let id = rig.start("net_corrupt0,dev=[net_ring0],every=4,bytes=2,spare=14,direction=tx", 1);
@@ -141,6 +196,63 @@ fn a_capture_holds_what_passed_in_order() {
     assert!(lines.lines().all(|line| line.ends_with("type=0x0800 length=80 segments=1")));
     assert_eq!(xstat(&mut rig, id, "rx_q0_captured"), Some(15));
     rig.all_back();
+}
+
+/// Packets pass a port around a ring, whose file takes no more after 20 of them.
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+fn until_the_file_is_full(
+    around: impl FnOnce(Box<dyn EthDev>, File) -> Box<dyn EthDev>,
+    counter: &str,
+) {
+    let (reader, writer) = nix::unistd::pipe().unwrap();
+    let mut rig = Rig::new(256);
+    let ring = rig.probe("net_ring0").unwrap();
+    let ring = rig.ports.remove(ring).unwrap();
+    let id = rig.ports.add(around(ring, File::from(writer))).unwrap();
+    rig.setup(id, 1).unwrap();
+    rig.port(id).start().unwrap();
+    assert_eq!(through(&mut rig, id, &frames(20)).len(), 20);
+    assert_eq!(xstat(&mut rig, id, counter), Some(20));
+    drop(reader);
+    assert_eq!(through(&mut rig, id, &frames(50)).len(), 50, "packets pass all the same");
+    assert_eq!(xstat(&mut rig, id, counter), Some(20), "what is not in the file is not counted");
+    rig.all_back();
+}
+
+#[test]
+fn what_could_not_be_written_is_not_counted() {
+    let capture =
+        |ring, file| wrap::wrap(ring, Capturing::new(Writer::new(file).unwrap(), Direction::RX));
+    until_the_file_is_full(capture, "rx_q0_captured");
+    let trace = |ring, file| wrap::wrap(ring, Tracing::to_file(file, Direction::TX));
+    until_the_file_is_full(trace, "tx_q0_traced");
+}
+
+#[test]
+fn a_file_of_a_device_inside_is_not_overwritten() {
+    let folder = Folder::new();
+    let input = folder.capture("in.pcap", &frames(3));
+    let before = std::fs::read(&input).unwrap();
+    let link = folder.path("link");
+    std::os::unix::fs::symlink(&input, &link).unwrap();
+    let new = folder.path("new");
+    let (input, link, new) = (input.display(), link.display(), new.display());
+    let mut rig = Rig::new(64);
+    for text in [
+        format!("net_capture0,dev=[net_pcap0,rx_pcap={input}],file={input}"),
+        format!("net_trace0,dev=[net_pcap0,rx_pcap={input}],file={link}"),
+        format!("net_trace0,dev=[net_drop0,dev=[net_pcap0,rx_pcap={link}],every=2],file={input}"),
+        format!("net_capture0,dev=[net_pcap0,rx_pcap={input},tx_pcap={new}],file={new}"),
+        format!("net_capture0,dev=[net_trace0,dev=[net_null0],file={new}],file={new}"),
+    ] {
+        let error = rig.probe(&text).unwrap_err().to_string();
+        assert!(error.contains("give each device a file of its own"), "{text}: {error}");
+        assert_eq!(std::fs::read(folder.path("in.pcap")).unwrap(), before, "{text}");
+        assert!(!folder.path("new").exists(), "{text}");
+    }
+    rig.probe(&format!("net_capture0,dev=[net_pcap0,rx_pcap={input}],file={new}")).unwrap();
+    rig.probe("net_capture1,dev=[net_trace1,dev=[net_null1],file=/dev/null],file=/dev/null")
+        .unwrap();
 }
 
 #[test]

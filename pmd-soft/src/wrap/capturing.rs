@@ -3,13 +3,14 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use pmd_core::Mbuf;
+use pmd_core::{Burst, Mbuf};
 
 use super::rule::{Direction, Kind, Rule, Verdict};
 use crate::pcap::{Lost, Writer};
 
 /// Writes packets to a capture file: `net_capture`. All queues write to one file, in the order in which packets pass, and wait for one
-/// another and for the file: it is for finding faults, not for speed.
+/// another and for the file: it is for finding faults, not for speed. Packets that could not be written (a full disk) are not counted,
+/// and a warning tells of them when the port stops.
 pub struct Capturing {
     file: Shared,
     direction: Direction,
@@ -24,12 +25,21 @@ struct Capture {
 }
 
 impl Capture {
-    fn note(&mut self, result: Result<(), Lost>) {
-        match (result, &mut self.lost) {
-            (Ok(()), _) => {}
-            (Err(lost), Some(all)) => all.frames += lost.frames,
-            (Err(lost), None) => self.lost = Some(lost),
+    /// Writes the packets, and returns how many of them are in the file.
+    fn write(&mut self, packets: &[Mbuf]) -> u64 {
+        let (mut lost, all) = (0, &mut self.lost);
+        let mut note = |new: Lost| {
+            lost += new.frames;
+            match all {
+                Some(all) => all.frames += new.frames,
+                None => *all = Some(new),
+            }
+        };
+        for packet in packets {
+            self.writer.push(packet).unwrap_or_else(&mut note);
         }
+        self.writer.flush().unwrap_or_else(&mut note);
+        packets.len() as u64 - lost
     }
 }
 
@@ -75,16 +85,12 @@ impl fmt::Debug for Record {
 
 impl Rule for Record {
     fn pass(&mut self, packet: &mut Mbuf) -> Verdict {
-        let mut capture = self.capture();
-        let pushed = capture.writer.push(packet);
-        capture.note(pushed);
-        Verdict::Note
+        let written = self.capture().write(std::slice::from_ref(packet));
+        if written == 0 { Verdict::Pass } else { Verdict::Note }
     }
 
-    fn burst_ended(&mut self) {
-        let mut capture = self.capture();
-        let flushed = capture.writer.flush();
-        capture.note(flushed);
+    fn pass_burst(&mut self, burst: &mut Burst, from: usize) -> u64 {
+        self.capture().write(burst.get(from..).unwrap_or_default())
     }
 
     fn stopped(&mut self) {

@@ -5,7 +5,8 @@ use pmd_core::Mbuf;
 use super::rule::{Direction, Kind, Release, Rule, Verdict};
 
 /// Holds packets back: `net_delay`. None gets lost: what waits when the port is closed goes back to its pool, and a queue in which
-/// about 8,000 packets wait takes no more. On transmit a packet that is due leaves with the next call of the queue.
+/// about 8,000 packets wait takes no more. On transmit a packet that is due leaves with the next call of its queue or of the receive
+/// queue of the same number.
 #[derive(Clone, Copy, Debug)]
 pub struct Delaying {
     /// For how long.

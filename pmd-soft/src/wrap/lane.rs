@@ -2,7 +2,7 @@
 
 use pmd_core::{Burst, RxBurst, RxQueue, TxBurst, TxQueue};
 
-use super::rule::{Rule, Verdict};
+use super::rule::Rule;
 use super::waiting::Waiting;
 use crate::counters::Counters;
 use crate::queue::{Path, Poller};
@@ -83,14 +83,7 @@ impl<R: Rule> Lane<R> {
 /// Judges the packets of `burst` from place `from` on.
 #[inline]
 fn judge<R: Rule>(rule: &mut R, burst: &mut Burst, from: usize, counters: &Counters) {
-    let mut noted = 0;
-    burst.retain_from(from, |packet| {
-        let verdict = rule.pass(packet);
-        noted += u64::from(verdict != Verdict::Pass);
-        verdict != Verdict::Drop
-    });
-    rule.burst_ended();
-    counters.packets.add(noted);
+    counters.packets.add(rule.pass_burst(burst, from));
 }
 
 impl<R: Rule> Path for Lane<R> {
@@ -118,6 +111,14 @@ pub(super) struct WrappedTx<R> {
     pub poller: Poller<Lane<R>>,
 }
 
+impl<R: Rule> WrappedTx<R> {
+    /// Sends what is due.
+    pub fn release(&mut self) {
+        let Self { inner, poller } = self;
+        poller.with(|lane, _| lane.send_due(inner));
+    }
+}
+
 impl<R: Rule> TxBurst for WrappedTx<R> {
     fn burst(&mut self, from: &mut Burst) -> usize {
         let Self { inner, poller } = self;
@@ -125,8 +126,7 @@ impl<R: Rule> TxBurst for WrappedTx<R> {
     }
 
     fn reclaim(&mut self) -> usize {
-        let Self { inner, poller } = self;
-        poller.with(|lane, _| lane.send_due(inner));
-        inner.reclaim()
+        self.release();
+        self.inner.reclaim()
     }
 }

@@ -22,7 +22,8 @@
 //! statistics: `rx_q0_dropped`, `tx_q1_corrupted`.
 //!
 //! **Threads.** As for every port. A transmit queue takes up to 64 packets more than the inner one has room for, so that each packet is
-//! judged once; they leave first with the next call, or go back to their pools when the port is closed.
+//! judged once; they leave first with the next call, or go back to their pools when the port is closed. What `net_delay` holds back on
+//! transmit leaves when it is due and its queue, or the receive queue of the same number, is polled.
 //!
 //! ```
 //! use eal::{Eal, EalConfig};
@@ -48,6 +49,7 @@ mod delaying;
 mod driver;
 mod dropping;
 mod lane;
+mod late;
 mod port;
 mod rate;
 mod rule;

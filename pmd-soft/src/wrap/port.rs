@@ -1,12 +1,16 @@
 //! The control half of a wrapped port: calls go through to the inner one.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use pmd_core::{
     DevInfo, Error, EthDev, Events, Link, MacAddr, PortConfig, PortStats, QueueInfo, QueueStats,
     RxQueue, RxQueueConfig, TxQueue, TxQueueConfig, Xstat,
 };
 
 use super::lane::{Lane, WrappedRx, WrappedTx};
-use super::rule::Kind;
+use super::late::{BesideLateTx, LateTx, Meeting};
+use super::rule::{Kind, Release, Rule};
 use crate::queue::Side;
 
 /// What a wrapped port is called.
@@ -24,11 +28,13 @@ pub(super) struct Wrapped<K: Kind> {
     name: Option<Name>,
     rx: Side<Lane<K::Rule>>,
     tx: Side<Lane<K::Rule>>,
+    /// Of transmit queues that hold packets back.
+    late: HashMap<u16, Arc<Meeting<K::Rule>>>,
 }
 
 impl<K: Kind> Wrapped<K> {
     pub fn new(inner: Box<dyn EthDev>, kind: K, name: Option<Name>) -> Self {
-        Self { inner, kind, name, rx: Side::new(), tx: Side::new() }
+        Self { inner, kind, name, rx: Side::new(), tx: Side::new(), late: HashMap::new() }
     }
 
     /// Named counters of one direction.
@@ -87,10 +93,11 @@ impl<K: Kind> EthDev for Wrapped<K> {
 
     fn setup_tx(&mut self, queue: u16, config: &TxQueueConfig) -> Result<(), Error> {
         self.inner.setup_tx(queue, config)?;
-        match self.kind.rule(false, queue) {
-            Some(rule) => self.tx.setup(queue, Lane::new(rule)),
-            None => Ok(()),
+        let Some(rule) = self.kind.rule(false, queue) else { return Ok(()) };
+        if rule.release() != Release::AtOnce {
+            self.late.entry(queue).or_insert_with(Meeting::new);
         }
+        self.tx.setup(queue, Lane::new(rule))
     }
 
     fn start(&mut self) -> Result<(), Error> {
@@ -219,11 +226,14 @@ impl<K: Kind> EthDev for Wrapped<K> {
     }
 
     fn claim_rx(&mut self, queue: u16, holder: &str) -> Result<RxQueue, Error> {
-        let inner = self.inner.claim_rx(queue, holder)?;
-        if !self.rx.is_set_up(queue) {
-            return Ok(inner);
+        let mut inner = self.inner.claim_rx(queue, holder)?;
+        if self.rx.is_set_up(queue) {
+            inner = RxQueue::new(WrappedRx { inner, poller: self.rx.claim(queue, holder)? });
         }
-        Ok(RxQueue::new(WrappedRx { inner, poller: self.rx.claim(queue, holder)? }))
+        Ok(match self.late.get(&queue) {
+            Some(meeting) => RxQueue::new(BesideLateTx { inner, meeting: Arc::clone(meeting) }),
+            None => inner,
+        })
     }
 
     fn claim_tx(&mut self, queue: u16, holder: &str) -> Result<TxQueue, Error> {
@@ -231,7 +241,11 @@ impl<K: Kind> EthDev for Wrapped<K> {
         if !self.tx.is_set_up(queue) {
             return Ok(inner);
         }
-        Ok(TxQueue::new(WrappedTx { inner, poller: self.tx.claim(queue, holder)? }))
+        let sender = WrappedTx { inner, poller: self.tx.claim(queue, holder)? };
+        Ok(match self.late.get(&queue) {
+            Some(meeting) => TxQueue::new(LateTx::new(meeting, sender)),
+            None => TxQueue::new(sender),
+        })
     }
 
     fn events(&self) -> &Events {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pmd_core::Mbuf;
+use pmd_core::{Burst, Mbuf};
 
 /// What became of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,13 +32,22 @@ pub trait Rule: Send + 'static {
     /// Looks at a packet, once and in order, and may change it.
     fn pass(&mut self, packet: &mut Mbuf) -> Verdict;
 
-    /// The burst is over.
-    fn burst_ended(&mut self) {}
+    /// Looks at the packets of `burst` from place `from` on, takes out what goes no further, and returns how many are counted.
+    #[inline]
+    fn pass_burst(&mut self, burst: &mut Burst, from: usize) -> u64 {
+        let mut counted = 0;
+        burst.retain_from(from, |packet| {
+            let verdict = self.pass(packet);
+            counted += u64::from(verdict != Verdict::Pass);
+            verdict != Verdict::Drop
+        });
+        counted
+    }
 
     /// The port was stopped.
     fn stopped(&mut self) {}
 
-    /// When packets go on.
+    /// When packets go on: the same for all of them.
     fn release(&self) -> Release {
         Release::AtOnce
     }

@@ -2,8 +2,8 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::Write;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::io::{self, Seek, SeekFrom, Write};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use pmd_core::{MacAddr, Mbuf};
@@ -13,12 +13,29 @@ use super::rule::{Direction, Kind, Rule, Verdict};
 /// Tells about packets: `net_trace`. All queues tell the same listener and wait for one another: it is for finding faults, not for
 /// speed.
 pub struct Tracing {
-    listener: Arc<Mutex<Listener>>,
+    trace: Arc<Mutex<Trace>>,
     direction: Direction,
     from: Instant,
 }
 
-type Listener = Box<dyn FnMut(&Summary) + Send>;
+type Listener = Box<dyn FnMut(&Summary) -> io::Result<()> + Send>;
+
+struct Trace {
+    listener: Listener,
+    /// How many packets the listener could not take, and why it could not take the first.
+    lost: Option<(u64, io::Error)>,
+}
+
+impl Trace {
+    fn tell(&mut self, summary: &Summary) -> Verdict {
+        match ((self.listener)(summary), &mut self.lost) {
+            (Ok(()), _) => return Verdict::Note,
+            (Err(_), Some((count, _))) => *count += 1,
+            (Err(error), None) => self.lost = Some((1, error)),
+        }
+        Verdict::Pass
+    }
+}
 
 /// What is told of a packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,21 +70,45 @@ impl fmt::Display for Summary {
 
 impl Tracing {
     /// Calls `listener` for each packet, from whichever thread polls.
-    pub fn to(listener: impl FnMut(&Summary) + Send + 'static, direction: Direction) -> Self {
-        let listener: Listener = Box::new(listener);
-        Self { listener: Arc::new(Mutex::new(listener)), direction, from: Instant::now() }
+    pub fn to(mut listener: impl FnMut(&Summary) + Send + 'static, direction: Direction) -> Self {
+        let always = move |summary: &Summary| {
+            listener(summary);
+            Ok(())
+        };
+        Self::new(Box::new(always), direction)
     }
 
-    /// Writes a line for each packet to `file`. Lines that cannot be written are lost.
-    pub fn to_file(mut file: File, direction: Direction) -> Self {
-        let mut line = Vec::new();
-        let write = move |summary: &Summary| {
-            line.clear();
-            // Writing to memory cannot fail; a trace that cannot be kept must not stop packets.
-            let _ = writeln!(line, "{summary}");
-            let _ = file.write_all(&line);
-        };
-        Self::to(write, direction)
+    /// Writes a line for each packet to `file`, from its beginning. Packets whose lines cannot be written (a full disk) pass
+    /// uncounted, and a warning tells of them when the port stops.
+    pub fn to_file(file: File, direction: Direction) -> Self {
+        let mut lines = Lines { file, whole_bytes: 0, line: Vec::new() };
+        Self::new(Box::new(move |summary| lines.write(summary)), direction)
+    }
+
+    fn new(listener: Listener, direction: Direction) -> Self {
+        let trace = Arc::new(Mutex::new(Trace { listener, lost: None }));
+        Self { trace, direction, from: Instant::now() }
+    }
+}
+
+/// A file of whole lines.
+struct Lines {
+    file: File,
+    whole_bytes: u64,
+    line: Vec<u8>,
+}
+
+impl Lines {
+    fn write(&mut self, summary: &Summary) -> io::Result<()> {
+        self.line.clear();
+        writeln!(self.line, "{summary}")?;
+        self.file.write_all(&self.line).inspect_err(|_| {
+            // What cannot be cut is no regular file: whoever reads the pipe has the part of a line.
+            let _ = self.file.set_len(self.whole_bytes);
+            let _ = self.file.seek(SeekFrom::Start(self.whole_bytes));
+        })?;
+        self.whole_bytes += self.line.len() as u64;
+        Ok(())
     }
 }
 
@@ -85,17 +126,23 @@ impl Kind for Tracing {
     }
 
     fn rule(&mut self, rx: bool, queue: u16) -> Option<Witness> {
-        let listener = Arc::clone(&self.listener);
-        self.direction.includes(rx).then_some(Witness { listener, rx, queue, from: self.from })
+        let trace = Arc::clone(&self.trace);
+        self.direction.includes(rx).then_some(Witness { trace, rx, queue, from: self.from })
     }
 }
 
 /// The rule of one queue of a [`Tracing`] port.
 pub struct Witness {
-    listener: Arc<Mutex<Listener>>,
+    trace: Arc<Mutex<Trace>>,
     rx: bool,
     queue: u16,
     from: Instant,
+}
+
+impl Witness {
+    fn trace(&self) -> MutexGuard<'_, Trace> {
+        self.trace.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl fmt::Debug for Witness {
@@ -116,9 +163,13 @@ impl Rule for Witness {
             segments: packet.segment_count(),
             header,
         };
-        let mut listener = self.listener.lock().unwrap_or_else(PoisonError::into_inner);
-        listener(&summary);
-        Verdict::Note
+        self.trace().tell(&summary)
+    }
+
+    fn stopped(&mut self) {
+        if let Some((count, error)) = self.trace().lost.take() {
+            log::warn!(target: "pmd.net.trace", "{count} packets could not be traced: {error}");
+        }
     }
 }
 
