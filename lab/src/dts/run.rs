@@ -90,7 +90,8 @@ pub fn follow(plan: &str, number: &str, roles: Roles, test: &str) {
 fn once(case: &Case, roles: Roles) -> Result<()> {
     let mut bench = Bench::new(roles)?;
     for (at, step) in case.steps.iter().enumerate() {
-        if let Err(error) = bench.take(step) {
+        let next = case.steps.get(at + 1);
+        if let Err(error) = bench.give_time(step, next).and_then(|()| bench.take(step)) {
             let said = bench.transcript();
             return Err(format!("step {at} {step:?}: {error}\n{said}").into());
         }
@@ -143,6 +144,24 @@ impl Bench {
             }
             Step::Remove(begin) => self.remove_files(begin),
         }
+    }
+
+    /// Before a `stop` whose report is to show packets on several queues: lets every queue have its turn. The plans' ten samples of
+    /// a second each do so; here many lcores share a CPU.
+    fn give_time(&mut self, step: &Step, next: Option<&Step>) -> Result<()> {
+        let (Step::Type(name, line), Some(Step::Expect(_, Expect::Queues(count)))) = (step, next)
+        else {
+            return Ok(());
+        };
+        if line == "stop" {
+            let program = self.program(name)?;
+            // Packets that never come are for the report to show.
+            let _ = until(program, "show fwd stats all", |text| {
+                queues(text, *count, |stream| stream.received > 0 && stream.sent > 0)
+                    .map_err(|error| error.to_string())
+            });
+        }
+        Ok(())
     }
 
     fn launch(&mut self, name: &str, command: &str) -> Result<()> {
