@@ -82,7 +82,7 @@ fn place(
     data: &Extent,
 ) -> Result<NonNull<u8>, Error> {
     let Some((handle, first_record)) = handles(private, layout) else {
-        let problem = "the pool would lie beyond the 256 GiB that handles reach";
+        let problem = "the pool would lie beyond the 128 GiB that handles reach";
         return Err(Error::Name { name: name.to_owned(), problem });
     };
     let at = memory.pointer(private);
@@ -114,11 +114,16 @@ fn place(
     Ok(at)
 }
 
-/// Handles of the header and of the first record, if all of the pool's can be written in 32 bits.
+/// Handles are below this: tables that hold them use the highest bit of 32 for what is none.
+const HANDLES: u64 = 1 << 31;
+
+/// Handles of the header and of the first record, if all of the pool's are within bounds.
 fn handles(private: &Extent, layout: &PoolLayout) -> Option<(u32, u32)> {
     let unit = HANDLE_UNIT_BYTES as u64;
     let end = private.offset.checked_add(layout.bytes as u64)? / unit;
-    u32::try_from(end).ok()?;
+    if end > HANDLES {
+        return None;
+    }
     let header = u32::try_from(private.offset / unit).ok()?;
     let records = u32::try_from((private.offset + layout.records_at as u64) / unit).ok()?;
     Some((header, records))
@@ -130,4 +135,20 @@ fn new_nonce() -> u64 {
     static POOLS: AtomicU64 = AtomicU64::new(0);
     let number = POOLS.fetch_add(1, Ordering::Relaxed);
     (RandomState::new().hash_one(number) & !0xff) | (number & 0xff)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_handle_has_the_highest_bit() {
+        let layout = PoolLayout::new(8, 4, 1);
+        let len = layout.bytes as u64;
+        let at = |offset| handles(&Extent { file: FileKind::Private, offset, len }, &layout);
+        let last = (128 << 30) - len;
+        assert!(at(last).is_some_and(|(header, records)| header < records && records < 1 << 31));
+        assert_eq!(at(last + 64), None);
+        assert_eq!(at(u64::MAX), None);
+    }
 }

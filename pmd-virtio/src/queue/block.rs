@@ -225,7 +225,7 @@ pub(crate) enum Slot {
     Part { head: u16 },
 }
 
-/// Marks a [`Slot::Part`]; handles are below it (the private file is smaller than 128 GiB).
+/// Marks a [`Slot::Part`]; handles are below it (`eal` makes no pool beyond 128 GiB of the private file).
 const PART: u64 = 1 << 31;
 
 impl Slot {
