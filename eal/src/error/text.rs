@@ -83,7 +83,7 @@ impl Error {
             Self::Reservation { file, wanted_bytes, reserved_bytes } => write!(
                 f,
                 "no room for {wanted_bytes} bytes in the {file} file, whose reservation is {} MiB; \
-                 reserve more in the configuration",
+                 ask for less, or reserve more in the configuration",
                 reserved_bytes / MIB
             ),
             Self::Extent { len, align } => write!(
