@@ -10,6 +10,7 @@ use pmd_core::{DriverList, EthDev, Event, MbufPool, PortId, PortStats, Ports};
 use crate::config::Config;
 use crate::config::EventMask;
 use crate::engine::{Counters, CountersSnapshot, Forwarding, StreamId};
+use crate::json::Json;
 use crate::output::Output;
 use crate::pools::{MorePools, Sizing};
 use crate::port_settings::PortSettings;
@@ -113,6 +114,12 @@ impl App {
         let Some((stats, rate)) = self.port_stats(port) else { return };
         let named = self.named_xstats(port);
         self.out.say(format_args!("{}", show::stats::block(port, &stats, rate, &named)));
+    }
+
+    /// The same for a program.
+    pub fn port_stats_json(&mut self, port: PortId) -> Option<Json> {
+        let (stats, rate) = self.port_stats(port)?;
+        Some(show::json::stats(port, self.ports.get(port)?, &stats, rate))
     }
 
     /// The lines about the counters of `--display-xstats`.

@@ -20,6 +20,9 @@ use crate::config::parse_list;
 pub use options::{Options, Processes};
 use spec::{Effect, Spec, Takes};
 
+/// What may be said together with `--loopback`.
+const LOOPBACK: [&str; 6] = ["loopback", "size", "burst", "queues", "json", "help"];
+
 /// Why a command line was refused.
 #[derive(Debug, PartialEq, Eq)]
 pub enum CliError {
@@ -134,7 +137,20 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Options, CliErr
         }
     }
     check_processes(options.processes)?;
+    check_loopback(&options)?;
     Ok(options)
+}
+
+/// Refuses what the loopback would pass over.
+fn check_loopback(options: &Options) -> Result<(), CliError> {
+    let other = options.given.iter().find(|name| !LOOPBACK.contains(name));
+    match other {
+        Some(name) if options.loopback.is_some() && !options.help => Err(CliError::Value(format!(
+            "option '--{name}' changes nothing with --loopback: leave it out; known there: --{}",
+            LOOPBACK.join(", --")
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// Refuses what several processes would have to share.
@@ -155,8 +171,14 @@ fn check_processes(Processes { count, id }: Processes) -> Result<(), CliError> {
 
 fn short(options: &mut Options, letter: char) -> Result<(), CliError> {
     match letter {
-        'i' => session::interactive(options),
-        'a' => session::auto_start(options),
+        'i' => {
+            options.given.push("interactive");
+            session::interactive(options);
+        }
+        'a' => {
+            options.given.push("auto-start");
+            session::auto_start(options);
+        }
         'h' => options.help = true,
         _ => return Err(CliError::Unknown { option: format!("-{letter}"), nearest: None }),
     }
@@ -183,17 +205,28 @@ fn find(name: &str, typed: &str) -> Result<&'static Spec, CliError> {
     let candidates: Vec<&'static Spec> = table::all().filter(begins).collect();
     match candidates[..] {
         [spec] => Ok(spec),
-        [] => {
-            let names = table::all().map(|spec| spec.name);
-            let nearest = names.min_by_key(|known| eal::args::distance(known, name));
-            let close = |known: &&str| eal::args::distance(known, name) <= 2 + name.len() / 3;
-            Err(CliError::Unknown { option, nearest: nearest.filter(close) })
-        }
+        [] => Err(CliError::Unknown { option, nearest: nearest(name) }),
         _ => {
             let candidates = candidates.iter().map(|spec| spec.name).collect();
             Err(CliError::Ambiguous { option, candidates })
         }
     }
+}
+
+/// The option that looks most like `name`, or that has all its letters in their order, as forward-mode has those of fwd.
+pub fn nearest(name: &str) -> Option<&'static str> {
+    let names = || table::all().map(|spec| spec.name);
+    let differs = |known: &&str| eal::args::distance(known, name);
+    let close = |known: &&str| differs(known) <= (name.len() / 2).min(2 + name.len() / 3);
+    names().min_by_key(differs).filter(close).or_else(|| {
+        let shortens = |known: &&str| {
+            let mut letters = known.chars();
+            name.len() > 2
+                && known.get(..1) == name.get(..1)
+                && name.chars().all(|c| letters.any(|l| l == c))
+        };
+        names().find(shortens)
+    })
 }
 
 fn value_of(
@@ -214,6 +247,7 @@ fn value_of(
 }
 
 fn apply(options: &mut Options, spec: &Spec, value: Option<&str>) -> Result<(), CliError> {
+    options.given.push(spec.name);
     match spec.effect {
         Effect::Flag(set) => set(options),
         Effect::Set(set) => {

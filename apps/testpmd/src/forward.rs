@@ -18,6 +18,8 @@ use crate::{say, warn_user};
 const PEER_PATIENCE: Duration = Duration::from_secs(3);
 /// How often it is looked whether they have.
 const PEER_POLL: Duration = Duration::from_millis(1);
+/// What `stop` says when nothing forwards.
+const NOT_STARTED: &str = "Packet forwarding not started";
 
 impl App {
     /// Starts forwarding, after `tx_first` bursts of made packets on every stream. `interrupted` ends the wait for those.
@@ -185,17 +187,34 @@ impl App {
     /// Stops forwarding and says what came of it.
     pub fn stop_forwarding(&mut self) {
         let Some(forwarding) = self.forwarding.take() else {
-            warn_user!(self.out, "Packet forwarding not started");
+            warn_user!(self.out, "{NOT_STARTED}");
             return;
         };
         say!(self.out, "Telling cores to stop...");
         say!(self.out, "Waiting for lcores to finish...");
+        self.join(forwarding);
+        self.show_report();
+        say!(self.out, "\nDone.");
+    }
+
+    /// Stops forwarding and says what came of it to a program: an object and nothing else.
+    pub fn stop_forwarding_json(&mut self) {
+        let object = match self.forwarding.take() {
+            Some(forwarding) => {
+                self.join(forwarding);
+                show::json::report(&self.report())
+            }
+            None => show::json::no_report(NOT_STARTED),
+        };
+        say!(self.out, "{object}");
+    }
+
+    /// Waits until the lcores have ended.
+    fn join(&mut self, forwarding: Forwarding) {
         let (_, errors) = forwarding.stop(&self.eal);
         for error in errors {
             warn_user!(self.out, "{error}");
         }
-        self.show_report();
-        say!(self.out, "\nDone.");
     }
 
     /// `show fwd stats all`

@@ -15,7 +15,7 @@ use crate::console::input::{Input, Wake};
 use crate::output::Output;
 use crate::setup::{self, Fatal};
 use crate::signals::Signals;
-use crate::{console, loopback, say, usage, warn_user};
+use crate::{console, loopback, say, show, usage, warn_user};
 
 /// Clears the screen and goes to its upper left.
 const CLEAR: &str = "\x1b[2J\x1b[1;1H";
@@ -76,9 +76,9 @@ impl From<CliError> for Problem {
 impl From<eal::Error> for Problem {
     fn from(error: eal::Error) -> Self {
         let error = match &error {
-            eal::Error::UnknownOption { option, .. } => {
-                misplaced(option).unwrap_or_else(|| error.to_string())
-            }
+            eal::Error::UnknownOption { option, nearest } => misplaced(option)
+                .or_else(|| misspelt(option).filter(|_| nearest.is_none()))
+                .unwrap_or_else(|| error.to_string()),
             _ => error.to_string(),
         };
         let details = format!("EAL: {error}\nTry 'testpmd --help' for all options.\n");
@@ -102,9 +102,21 @@ fn misplaced(option: &str) -> Option<String> {
     Some(format!("option '{option}' is no EAL option: it goes after {place}"))
 }
 
+/// What to say about an option that is neither the EAL's nor the program's, and looks like one of the program's.
+fn misspelt(option: &str) -> Option<String> {
+    let name = option.trim_start_matches('-').split('=').next()?;
+    let meant = cli::nearest(name)?;
+    let place = if meant == "loopback" { "" } else { " (after '--')" };
+    Some(format!("unknown option '{option}'; did you mean '--{meant}'{place}?"))
+}
+
 /// Reads a line that begins with `--loopback`.
 fn loopback_options(args: Vec<OsString>) -> Result<Options, Problem> {
     cli::parse(args.into_iter().skip(1)).map_err(|error| match &error {
+        CliError::Stray(word) if word.parse::<f64>().is_ok() => Problem {
+            details: format!("testpmd: '{word}' belongs to no option; write --loopback={word}\n"),
+            cause: error.cause().to_owned(),
+        },
         CliError::Unknown { option, .. } if is_eal_option(option) => Problem {
             details: format!(
                 "testpmd: '{option}' is an EAL option: --loopback in the first place takes no EAL options; to give some, \
@@ -211,7 +223,10 @@ fn serve(mut app: App, options: &Options, signals: &Signals) -> ExitCode {
     } else {
         say!(app.out, "No commandline core given, start packet forwarding");
         app.start_forwarding(u32::from(options.tx_first), interrupted);
-        watch(&mut app, options.stats_period_s, signals);
+        watch(&mut app, options, signals);
+    }
+    if options.json && app.is_forwarding() {
+        app.stop_forwarding_json();
     }
     app.shut_down();
     ExitCode::SUCCESS
@@ -239,9 +254,9 @@ fn init_cause(error: &eal::Error) -> &'static str {
 }
 
 /// Without a console: waits for Enter or a signal, or shows statistics until a signal.
-fn watch(app: &mut App, period_s: u32, signals: &Signals) {
+fn watch(app: &mut App, options: &Options, signals: &Signals) {
     let mut input = Input::new(std::io::stdin());
-    if period_s == 0 {
+    if options.stats_period_s == 0 {
         say!(app.out, "Press enter to exit");
         app.out.flush();
         loop {
@@ -252,13 +267,9 @@ fn watch(app: &mut App, period_s: u32, signals: &Signals) {
         }
     }
     while !signals.arrived() && !app.out.is_broken() {
-        // The first block begins with the end of this line.
-        app.out.say(format_args!("{CLEAR}\nPort statistics ===================================="));
-        for port in app.ports.ids() {
-            app.show_port_stats(port);
-        }
+        show_all_stats(app, options.json);
         app.out.flush();
-        for _ in 0..period_s {
+        for _ in 0..options.stats_period_s {
             setup::sleep_until_signal(signals, 1000);
             if signals.arrived() {
                 return;
@@ -266,6 +277,19 @@ fn watch(app: &mut App, period_s: u32, signals: &Signals) {
             app.print_events();
         }
     }
+}
+
+/// The counters of all ports on a fresh screen, or as a line for a program.
+fn show_all_stats(app: &mut App, json: bool) {
+    let ports = app.ports.ids();
+    if json {
+        let ports = ports.into_iter().filter_map(|port| app.port_stats_json(port)).collect();
+        say!(app.out, "{}", show::json::ports("port stats", ports));
+        return;
+    }
+    // The first block begins with the end of this line.
+    app.out.say(format_args!("{CLEAR}\nPort statistics ===================================="));
+    ports.into_iter().for_each(|port| app.show_port_stats(port));
 }
 
 /// Says why the program ends.

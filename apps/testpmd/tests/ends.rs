@@ -146,6 +146,20 @@ fn statistics_every_second_until_a_signal() {
 }
 
 #[test]
+fn statistics_and_the_report_for_a_program() {
+    let folder = TempDir::new().unwrap();
+    let args = [&VHOST[..6], &["--stats-period=1", "--json"]].concat();
+    let mut program = Program::on_pipes(&args, folder.path());
+    program.await_times("{\"show\":\"port stats\",\"ports\":[{\"port\":0,", 2);
+    program.signal(Signal::SIGTERM);
+    let (status, out, _) = program.finish();
+    assert_eq!(status.code(), Some(0));
+    let report = out.lines().find(|line| line.starts_with("{\"show\":\"fwd stats\",")).unwrap();
+    assert!(report.ends_with("\"tx_dropped\":0}]}"), "{report}");
+    assert!(!out.contains('\x1b') && !out.contains("Forward statistics"), "{out}");
+}
+
+#[test]
 fn an_output_that_nobody_reads_ends_it_too() {
     let folder = TempDir::new().unwrap();
     let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_testpmd"))

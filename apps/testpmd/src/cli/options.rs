@@ -27,6 +27,8 @@ pub struct Options {
     pub queues: Option<u16>,
     /// `--json`: results as JSON.
     pub json: bool,
+    /// The names of all options that were given.
+    pub given: Vec<&'static str>,
     /// `--total-num-mbufs`
     pub total_mbufs: Option<u32>,
     /// `--mbcache`

@@ -18,7 +18,11 @@ pub const OPTIONS: &[Spec] = &[
         "show statistics every so often (not with a console)",
     ),
     value("display-xstats", LIST, display_xstats, "show these counters with the statistics"),
-    flag("json", |o| o.json = true, "results as JSON objects, one a line"),
+    flag(
+        "json",
+        |o| o.json = true,
+        "JSON, an object a line, of show port stats|xstats|info|summary, show fwd stats, stop, --stats-period, --loopback",
+    ),
     value("print-event", EVENT, |o, v| o.config.events.set(v, true), "tell events of that name"),
     value("mask-event", EVENT, |o, v| o.config.events.set(v, false), "do not tell them"),
     value("num-procs", COUNT, num_procs, "processes that share the ports: 1"),

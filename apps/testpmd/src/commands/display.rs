@@ -60,17 +60,19 @@ pub(super) fn show_json(
     what: &str,
     of: impl Fn(&mut App, PortId) -> Option<Json>,
 ) {
-    let ports = app.select(args.which("ports")).unwrap_or_default();
-    let ports = ports.into_iter().filter_map(|port| of(app, port)).collect();
+    let which = args.which("ports");
+    let ports = match (app.select(which), which) {
+        (None, Which::One(id)) => vec![show::json::missing(id)],
+        (ports, _) => {
+            ports.unwrap_or_default().into_iter().filter_map(|port| of(app, port)).collect()
+        }
+    };
     say!(app.out, "{}", show::json::ports(what, ports));
 }
 
 fn show_stats(app: &mut App, args: &Args<'_>) {
     if args.json() {
-        return show_json(app, args, "port stats", |app, port| {
-            let (stats, rate) = app.port_stats(port)?;
-            Some(show::json::stats(port, app.ports.get(port)?, &stats, rate))
-        });
+        return show_json(app, args, "port stats", App::port_stats_json);
     }
     for port in app.select_or_list(args.which("ports")) {
         app.show_port_stats(port);

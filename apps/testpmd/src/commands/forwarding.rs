@@ -24,7 +24,10 @@ pub const COMMANDS: &[Command] = &[
         syntax: "stop",
         help: "End forwarding and show what was forwarded and dropped since the start.",
         section: Section::Control,
-        run: |app, _| app.stop_forwarding(),
+        run: |app, args| match args.session().json() {
+            true => app.stop_forwarding_json(),
+            false => app.stop_forwarding(),
+        },
     },
     Command {
         syntax: "set fwd <mode:io|mac|macswap|flowgen|rxonly|txonly|csum|icmpecho|noisy|5tswap|shared_rxq> [retry]",

@@ -4,6 +4,8 @@
 //! {"show":"port stats","ports":[{"port":0,"name":"net_vhost0","rx_packets":0,"rx_bytes":0}]}
 //! ```
 //!
+//! A port that is not there, and a command that cannot be run, have a field `error` instead of the numbers.
+//!
 //! Numbers are in the units of the tables: packets, bytes, bits a second, megabit a second.
 
 use pmd_core::{EthDev, PortId, PortStats, QueueLimits, Xstat};
@@ -14,6 +16,16 @@ use crate::json::Json;
 /// The object of a command about ports.
 pub fn ports(what: &str, ports: Vec<Json>) -> Json {
     Json::object().with("show", what).with("ports", ports)
+}
+
+/// A port that was asked for and is not there.
+pub fn missing(port: u16) -> Json {
+    Json::object().with("port", port).with("error", "no such port")
+}
+
+/// Why there is no report of forwarding.
+pub fn no_report(problem: &str) -> Json {
+    Json::object().with("show", "fwd stats").with("error", problem)
 }
 
 fn head(port: PortId, dev: &dyn EthDev) -> Json {
@@ -128,10 +140,24 @@ mod tests {
     }
 
     #[test]
+    fn stop_is_an_object_where_all_answers_are() {
+        let mut bench = Bench::one();
+        bench.app.start_forwarding(1, || false);
+        bench.out.take();
+        bench.app.stop_forwarding_json();
+        let report: Value = serde_json::from_str(&bench.out.take()).unwrap();
+        assert!(report["ports"][0]["tx_packets"].as_u64() >= Some(32), "{report}");
+        bench.app.stop_forwarding_json();
+        let none: Value = serde_json::from_str(&bench.out.take()).unwrap();
+        assert_eq!(none["error"], "Packet forwarding not started");
+    }
+
+    #[test]
     fn a_port_that_is_not_there_leaves_the_line_whole() {
         let mut bench = Bench::one();
         let (out, err) = bench.type_in("show port stats 9 json");
-        assert_eq!(out, "{\"show\":\"port stats\",\"ports\":[]}\n");
+        let missing = "{\"port\":9,\"error\":\"no such port\"}";
+        assert_eq!(out, format!("{{\"show\":\"port stats\",\"ports\":[{missing}]}}\n"));
         assert_eq!(err, "Invalid port 9\n");
     }
 }
