@@ -149,29 +149,64 @@ fn list(candidates: &[Candidate]) -> Vec<String> {
     candidates.iter().map(line).collect()
 }
 
+/// What to tell somebody whose line is no command.
+pub fn hint(line: &str) -> Option<String> {
+    let text = matching::without_comment(line);
+    match next_word(text) {
+        Some(("help", rest)) if !rest.trim_ascii().is_empty() => {
+            Some(format!("no command begins with '{}'", rest.trim_ascii()))
+        }
+        _ => nearest(text).map(|meant| format!("did you mean '{meant}'?")),
+    }
+}
+
 /// The command that a line which is none may have meant, as it is typed.
-pub fn nearest(line: &str) -> Option<String> {
-    let words: Vec<&str> = matching::without_comment(line).split_ascii_whitespace().collect();
-    let score = |command: &'static Command| distance(command, &words);
-    let (score, command) =
-        all().map(|command| (score(command), command)).min_by_key(|(s, _)| *s)?;
+fn nearest(line: &str) -> Option<String> {
+    let words: Vec<&str> = line.split_ascii_whitespace().collect();
+    let scored = all().filter_map(|command| Some((distance(command, &words)?, command)));
+    let (score, command) = scored.min_by_key(|(score, _)| *score)?;
     (score <= 2 + words.len()).then(|| help::shown(command))
 }
 
-/// How much a line differs from a command: letters of fixed words, words that do not fit, words too many or too few.
-fn distance(command: &'static Command, words: &[&str]) -> usize {
+/// How much a line differs from a command, or nothing when it begins quite differently.
+fn distance(command: &'static Command, words: &[&str]) -> Option<usize> {
     let steps: Vec<Step> = steps(command.syntax).collect();
-    let needed = steps.iter().filter(|step| !step.optional).count();
-    let missing = needed.saturating_sub(words.len());
-    let number = missing + 4 * words.len().saturating_sub(steps.len());
-    let word = |(step, word): (&Step, &&str)| match step.kind {
-        kind if kind.accepts(word) => 0,
-        Kind::Words(_) => step.kind.words().map(|own| edits(own, word)).min().unwrap_or(3).min(4),
-        _ => 1,
-    };
-    number + steps.iter().zip(words).map(word).sum::<usize>()
+    let (first, rest) = words.split_first()?;
+    let begins = cost(*steps.first()?, first);
+    (begins <= 2 && begins < first.len()).then(|| begins + alignment(&steps[1..], rest))
 }
 
+/// The least cost of laying words along steps, where steps may lack their word and words may be too many.
+fn alignment(steps: &[Step], words: &[&str]) -> usize {
+    let surplus = |count: usize| 4 * count;
+    let mut row: Vec<usize> = (0..=words.len()).map(surplus).collect();
+    for step in steps {
+        let missing = match step.kind {
+            _ if step.optional => 0,
+            Kind::Words(_) => 2,
+            _ => 1,
+        };
+        let mut diagonal = row[0];
+        row[0] += missing;
+        for (at, word) in words.iter().enumerate() {
+            let fits = diagonal + cost(*step, word);
+            diagonal = row[at + 1];
+            row[at + 1] = fits.min(diagonal + missing).min(row[at] + surplus(1));
+        }
+    }
+    row[words.len()]
+}
+
+/// How badly a word fits a step: letters that differ from a fixed word, at most 4. What fits everything says little.
+fn cost(step: Step, word: &str) -> usize {
+    let letters = |own: &str| if own.starts_with(word) { 1 } else { edits(own, word).min(4) };
+    match step.kind {
+        Kind::Text | Kind::File | Kind::Rest => 1,
+        kind if kind.accepts(word) => 0,
+        Kind::Words(_) => step.kind.words().map(letters).min().unwrap_or(4),
+        _ => 1,
+    }
+}
 /// Letters to change, add or remove to make one word of the other.
 fn edits(one: &str, other: &str) -> usize {
     let other: Vec<char> = other.chars().take(64).collect();
@@ -255,9 +290,16 @@ mod tests {
             ("start tx_frist 2", Some("start tx_first [(bursts)]")),
             ("show port sats all", Some("show port stats (port_id|all) [json]")),
             ("set brust 32", Some("set burst (count)")),
+            ("start tx", Some("start tx_first [(bursts)]")),
+            ("clear stats", Some("clear port stats (port_id|all)")),
+            ("show stats 0", Some("show port stats (port_id|all) [json]")),
+            ("laod file", Some("load (file)")),
+            ("x", None),
             ("complete nonsense that is no command at all", None),
         ] {
             assert_eq!(nearest(line).as_deref(), meant, "{line}");
         }
+        assert_eq!(hint("strat").as_deref(), Some("did you mean 'start'?"));
+        assert_eq!(hint("help no such").as_deref(), Some("no command begins with 'no such'"));
     }
 }

@@ -81,10 +81,10 @@ pub fn run(app: &mut App, session: &Session<'_>) {
         if matches!(source, Source::Terminal(_)) {
             session.signals().forget_key();
         }
-        if let (true, true, Some(meant)) =
-            (refused, source.wants_hints(), commands::completion::nearest(&line))
+        if let (true, true, Some(hint)) =
+            (refused, source.wants_hints(), commands::completion::hint(&line))
         {
-            warn_user!(app.out, "did you mean '{meant}'?");
+            warn_user!(app.out, "{hint}");
         }
     }
 }
