@@ -33,7 +33,7 @@ impl History {
     /// The history in a file, which need not exist. What cannot be read or written is done without.
     pub fn in_file(file: Option<PathBuf>) -> Self {
         let text = file.as_deref().and_then(read).unwrap_or_default();
-        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        let mut lines: Vec<String> = text.lines().map(printable).collect();
         let surplus = lines.len().saturating_sub(MOST_LINES);
         lines.drain(..surplus);
         if let (Some(file), true) = (&file, surplus > 0) {
@@ -97,6 +97,11 @@ fn user_file() -> Option<PathBuf> {
     Some(state.join("pmd-rs/testpmd_history"))
 }
 
+/// A line without what a terminal would obey.
+fn printable(line: &str) -> String {
+    line.chars().filter(|c| !c.is_control()).collect()
+}
+
 fn read(file: &Path) -> Option<String> {
     let mut bytes = Vec::new();
     let file = OpenOptions::new().read(true).custom_flags(nix::libc::O_NONBLOCK).open(file).ok()?;
@@ -152,6 +157,16 @@ mod tests {
         assert_eq!(history.find("o", 3), Some((1, "two")));
         assert_eq!(history.find("o", 1), Some((0, "one")));
         assert_eq!(history.find("x", 3), None);
+    }
+
+    #[test]
+    fn what_a_terminal_would_obey_is_left_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("history");
+        fs::write(&file, "set\x1b[2J burst\x07 8\n\u{9b}2J\n").unwrap();
+        let mut history = History::in_file(Some(file));
+        assert_eq!(history.older(""), Some("2J"));
+        assert_eq!(history.older(""), Some("set[2J burst 8"));
     }
 
     #[test]
