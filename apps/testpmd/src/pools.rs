@@ -161,8 +161,19 @@ fn make(
 ) -> Result<MbufPool, String> {
     let bytes = config.mbuf_bytes;
     log::info!(target: "testpmd", "create a new mbuf pool <{name}>: n={count}, size={bytes}, socket=0");
-    MbufPool::with_buffers(eal.memory(), name, count, bytes, sizing.cache)
-        .map_err(|error| format!("Creation of mbuf pool for socket 0 failed: {error}"))
+    MbufPool::with_buffers(eal.memory(), name, count, bytes, sizing.cache).map_err(|error| {
+        let fewer = sizing.total.map(|_| fewer(eal, count, config)).unwrap_or_default();
+        format!("Creation of mbuf pool for socket 0 failed: {error}{fewer}")
+    })
+}
+
+/// Advice when more mbufs were asked for than there is memory for.
+fn fewer(eal: &Eal, count: u32, config: &Config) -> String {
+    let fit = eal.memory().room_bytes() / u64::from(config.mbuf_bytes + OVERHEAD_BYTES);
+    match fit < u64::from(count) {
+        true => format!("; or give --total-num-mbufs fewer: about {fit} fit"),
+        false => String::new(),
+    }
 }
 
 #[cfg(test)]

@@ -39,7 +39,7 @@ pub fn bring_up(
         Err(cause) => return Err(Fatal { out, cause }),
     };
     let sizing = Sizing::new(options.total_mbufs, options.mbuf_cache);
-    let result = forwarding_lcores(&eal)
+    let result = forwarding_lcores(&eal, &mut out)
         .and_then(|lcores| {
             announce(options, &mut out);
             configure(lcores, &eal, &ports, options, &mut out)
@@ -139,10 +139,17 @@ fn lock_memory() {
 }
 
 /// All lcores but the main one.
-fn forwarding_lcores(eal: &Eal) -> Result<Vec<u32>, String> {
+fn forwarding_lcores(eal: &Eal, out: &mut Output) -> Result<Vec<u32>, String> {
     let lcores: Vec<u32> =
         eal.lcores().iter().copied().filter(|&id| id != eal.main_lcore()).collect();
     if lcores.is_empty() {
+        warn_user!(
+            out,
+            "lcore {main} is the only one and the console's: \
+             '--lcores {main}@0,{more}@0' makes two on one CPU",
+            main = eal.main_lcore(),
+            more = u32::from(eal.main_lcore() == 0)
+        );
         return Err("No cores defined for forwarding\nCheck the core mask argument".into());
     }
     Ok(lcores)

@@ -102,6 +102,13 @@ fn options_in_the_wrong_place_are_told_where_they_go() {
         (&["--json"], "option '--json' is no EAL option: it goes after '--loopback' or '--'\n"),
         (&["--no-huge", "--loopback=1"], "--loopback comes first and takes no EAL options"),
         (&["--loopback=1", "--no-huge"], "takes no EAL options; to give some, put it after '--'"),
+        (&["--lopback"], "unknown option '--lopback'; did you mean '--loopback'?\n"),
+        (&["--loopbak=1"], "did you mean '--loopback'?\n"),
+        (&["--forwad-mode=io"], "did you mean '--forward-mode' (after '--')?\n"),
+        (&["--", "--fwd=io"], "did you mean '--forward-mode'?\n"),
+        (&["--loopback", "5"], "write --loopback=5\n"),
+        (&["--loopback=1", "-i"], "option '--interactive' changes nothing with --loopback"),
+        (&["--loopback=1", "--nb-cores=1"], "option '--nb-cores' changes nothing with --loopback"),
         (&["--loopback=1", "-l", "0"], "takes no EAL options; to give some, put it after '--'"),
     ] {
         let (code, _, err) = run(args);
@@ -142,6 +149,20 @@ fn one_lcore_cannot_forward() {
     assert_eq!(code, Some(1));
     let end = "  Cause: No cores defined for forwarding\nCheck the core mask argument\n";
     assert!(err.ends_with(end), "{err}");
+    assert!(err.contains("'--lcores 0@0,1@0' makes two on one CPU\n"), "{err}");
+}
+
+#[test]
+fn too_little_memory_and_too_small_mbufs_are_told_with_the_option_that_mends_it() {
+    for (device, option, told) in [
+        ("net_null0", "--total-num-mbufs=100000000", "give --total-num-mbufs fewer: about "),
+        ("net_null0,size=65535", "--burst=4", " (--mbuf-size)\n"),
+    ] {
+        let vdev = format!("--vdev={device}");
+        let (_, out, err) =
+            run(&["--lcores=0@0,1@0", "--no-huge", "--in-memory", &vdev, "--", "-i", option]);
+        assert!(err.contains(told), "{out}{err}");
+    }
 }
 
 #[test]
