@@ -6,7 +6,7 @@ pub mod captures;
 use eal::{Eal, EalConfig};
 use pmd_core::{
     Burst, DevArgs, DriverList, Error, EthDev, MbufPool, PortConfig, PortId, Ports, RxBurst,
-    RxQueueConfig, TxBurst, TxQueueConfig,
+    RxQueueConfig, TxBurst, TxQueueConfig, xstats,
 };
 
 /// One `Eal`, one pool, ports by number.
@@ -107,4 +107,24 @@ pub fn frame(n: u32, len: usize) -> Vec<u8> {
     let head = [2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0];
     let body = n.to_be_bytes().into_iter().chain((0..).map(move |i: u32| (i ^ n) as u8));
     head.into_iter().chain(body).take(len).collect()
+}
+
+/// The value of an extended statistic.
+pub fn xstat(rig: &mut Rig, id: PortId, name: &str) -> Option<u64> {
+    let all = xstats::all(rig.port(id));
+    all.into_iter().find(|x| x.name == name).map(|x| x.value)
+}
+
+/// Frames of 80 bytes, all different.
+pub fn frames(count: u32) -> Vec<Vec<u8>> {
+    (0..count).map(|n| frame(n, 80)).collect()
+}
+
+/// Sends frames through a port whose inner one is a ring, and gives what comes back.
+pub fn through(rig: &mut Rig, id: PortId, frames: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    let port = rig.port(id);
+    let (mut rx, mut tx) = (port.claim_rx(0, "test").unwrap(), port.claim_tx(0, "test").unwrap());
+    let mut burst = rig.packets(frames);
+    assert_eq!(send(&mut tx, &mut burst), frames.len());
+    receive(&mut rx, frames.len())
 }
