@@ -105,7 +105,7 @@ fn release_code(workspace: &Workspace, choice: &Choice, tests: &[(&str, &str)]) 
     Suite {
         name: "loaded",
         what: "tests that load the machine, as release code, one at a time",
-        limit: Duration::from_secs(if choice.long { 60 * 60 } else { 25 * 60 }),
+        limit: Duration::from_secs(if choice.long { 75 * 60 } else { 40 * 60 }),
         command,
     }
 }
