@@ -124,13 +124,6 @@ impl fmt::Display for Error {
                     "features {bits:#x} are not implemented and cannot be offered: leave them out"
                 )
             }
-            Self::PathInUse { .. }
-            | Self::PathServed { .. }
-            | Self::NotASocket { .. }
-            | Self::NoFolder { .. }
-            | Self::Forbidden { .. }
-            | Self::ForeignSocket { .. }
-            | Self::PathTooLong { .. } => self.fmt_socket(f),
             Self::NoDescriptors { what, limit } => write!(
                 f,
                 "{what}: Too many open files; the process may have {limit}: allow more with 'ulimit -n {}' before starting it",
@@ -155,6 +148,7 @@ impl fmt::Display for Error {
                 write!(f, "there is no ring {ring}: make the device with more queue pairs")
             }
             Self::MemoryTable(bad) => write!(f, "memory table refused: {bad}"),
+            _ => self.fmt_socket(f),
         }
     }
 }
@@ -163,16 +157,10 @@ impl Error {
     /// What keeps a socket from being made or reached.
     fn fmt_socket(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::PathInUse { path } => write!(
-                f,
-                "failed to bind to {}: Address already in use; remove it and try again",
-                path.display()
-            ),
-            Self::NotASocket { path } => write!(
-                f,
-                "failed to bind to {}: Address already in use by something that is no socket; choose another path",
-                path.display()
-            ),
+            Self::PathInUse { path } => fmt_in_use(f, path, "; remove it and try again"),
+            Self::NotASocket { path } => {
+                fmt_in_use(f, path, " by something that is no socket; choose another path")
+            }
             Self::NoFolder { path } => write!(
                 f,
                 "failed to bind to {}: No such file or directory; make the folder {} first",
@@ -185,10 +173,10 @@ impl Error {
                 path.display(),
                 folder_of(path).display()
             ),
-            Self::PathServed { path } => write!(
+            Self::PathServed { path } => fmt_in_use(
                 f,
-                "failed to bind to {}: Address already in use by a running process; choose another path or end that process",
-                path.display()
+                path,
+                " by a running process; choose another path or end that process",
             ),
             Self::PathTooLong { path } => {
                 write!(
@@ -206,6 +194,10 @@ impl Error {
             _ => Ok(()),
         }
     }
+}
+
+fn fmt_in_use(f: &mut fmt::Formatter<'_>, path: &Path, more: &str) -> fmt::Result {
+    write!(f, "failed to bind to {}: Address already in use{more}", path.display())
 }
 
 impl std::error::Error for Error {

@@ -12,10 +12,10 @@ impl fmt::Display for Error {
         match self {
             Self::Io { .. } | Self::NoPrimary { .. } | Self::NoBarrier => self.fmt_system(f),
             Self::HugePages { .. } => self.fmt_huge_pages(f),
-            Self::Machine { .. }
-            | Self::NoSocket { .. }
-            | Self::SocketLimit { .. }
-            | Self::AddressSpace { .. }
+            Self::Machine { .. } | Self::NoSocket { .. } | Self::SocketLimit { .. } => {
+                self.fmt_too_much(f)
+            }
+            Self::AddressSpace { .. }
             | Self::Reservation { .. }
             | Self::Extent { .. }
             | Self::Name { .. }
@@ -58,23 +58,6 @@ impl Error {
 
     fn fmt_memory(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Machine { wanted_bytes, has_bytes } => {
-                fmt_shortage(f, None, *wanted_bytes, *has_bytes)?;
-                f.write_str(
-                    ": that is all memory and swap there is; ask for less (-m, --socket-mem)",
-                )
-            }
-            Self::NoSocket { socket, wanted_bytes, sockets } => {
-                fmt_shortage(f, Some(*socket), *wanted_bytes, 0)?;
-                let sockets: Vec<String> = sockets.iter().map(u32::to_string).collect();
-                let sockets = sockets.join(", ");
-                write!(f, ": this machine has only socket {sockets}; ask for the memory there")
-            }
-            Self::SocketLimit { socket, has_bytes, wanted_bytes, limit_bytes } => {
-                let left = limit_bytes.saturating_sub(*has_bytes);
-                fmt_shortage(f, Some(*socket), *wanted_bytes, left)?;
-                write!(f, ": --socket-limit allows {} MiB there; raise it", limit_bytes / MIB)
-            }
             Self::AddressSpace { bytes } => write!(
                 f,
                 "cannot reserve {} MiB of addresses; raise the limit ('ulimit -v unlimited')",
@@ -97,6 +80,30 @@ impl Error {
             }
             Self::TableFull { table, limit } => {
                 write!(f, "the table of {table} is full ({limit} entries)")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// More than there is or may be had.
+    fn fmt_too_much(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Machine { wanted_bytes, has_bytes } => {
+                fmt_shortage(f, None, *wanted_bytes, *has_bytes)?;
+                f.write_str(
+                    ": that is all memory and swap there is; ask for less (-m, --socket-mem)",
+                )
+            }
+            Self::NoSocket { socket, wanted_bytes, sockets } => {
+                fmt_shortage(f, Some(*socket), *wanted_bytes, 0)?;
+                let sockets: Vec<String> = sockets.iter().map(u32::to_string).collect();
+                let sockets = sockets.join(", ");
+                write!(f, ": this machine has only socket {sockets}; ask for the memory there")
+            }
+            Self::SocketLimit { socket, has_bytes, wanted_bytes, limit_bytes } => {
+                let left = limit_bytes.saturating_sub(*has_bytes);
+                fmt_shortage(f, Some(*socket), *wanted_bytes, left)?;
+                write!(f, ": --socket-limit allows {} MiB there; raise it", limit_bytes / MIB)
             }
             _ => Ok(()),
         }
