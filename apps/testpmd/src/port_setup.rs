@@ -103,10 +103,7 @@ impl App {
         } else {
             dev.setup_tx(queue, &TxQueueConfig { descriptors })
         };
-        done.map_err(|error| match error {
-            Error::MbufTooSmall { .. } => format!("{error} (--mbuf-size)"),
-            error => error.to_string(),
-        })
+        done.map_err(|error| error.to_string())
     }
 }
 

@@ -156,7 +156,7 @@ fn one_lcore_cannot_forward() {
 fn too_little_memory_and_too_small_mbufs_are_told_with_the_option_that_mends_it() {
     for (device, option, told) in [
         ("net_null0", "--total-num-mbufs=100000000", "give --total-num-mbufs fewer: about "),
-        ("net_null0,size=65535", "--burst=4", " (--mbuf-size)\n"),
+        ("net_null0,size=65535", "--burst=4", "--mbuf-size)\n"),
     ] {
         let vdev = format!("--vdev={device}");
         let (_, out, err) =
