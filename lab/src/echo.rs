@@ -28,6 +28,7 @@ pub struct Echo {
     incoming: Burst,
     scratch: Box<[u8]>,
     frame_bytes: usize,
+    window: u64,
     tolerant: bool,
     /// No more packets are made.
     held: bool,
@@ -47,9 +48,15 @@ impl Echo {
             incoming: Burst::new(BURST),
             scratch: vec![0; FRAME_BYTES_MAX + 1].into(),
             frame_bytes,
+            window: WINDOW,
             tolerant: false,
             held: false,
         }
+    }
+
+    /// How many packets may be under way on a queue; [`WINDOW`] if nothing is said.
+    pub fn set_window(&mut self, packets: u64) {
+        self.window = packets;
     }
 
     /// Makes the next packets with this length.
@@ -132,7 +139,7 @@ impl Echo {
     fn send(&mut self, lanes: &mut Lanes, queue: usize, until: u64) -> Result<usize> {
         let flow = &mut self.flows[queue];
         if flow.outgoing.is_empty() && !self.held {
-            let room = WINDOW.saturating_sub(flow.sent - flow.checker.due().min(flow.sent));
+            let room = self.window.saturating_sub(flow.sent - flow.checker.due().min(flow.sent));
             let count = room.min(until.saturating_sub(flow.sent)).min(BURST as u64);
             for _ in 0..count {
                 let frame = &mut self.scratch[..self.frame_bytes];
