@@ -139,11 +139,16 @@ impl Session {
 /// The lines of an answer, without what differs from run to run.
 fn answer(line: Line, said: &str, folder: &Path) -> Answer {
     let said = said.replace('\r', "").replace(&folder.display().to_string(), "{DIR}");
-    // The line typed is repeated in front of the answer.
-    let said = said.strip_prefix(&line.text).unwrap_or(&said);
-    let kept = said.lines().filter(|text| !is_log(text));
+    let mut kept: Vec<&str> = said.lines().filter(|text| !is_log(text)).collect();
+    // The line typed is repeated in front of the answer, or behind what was logged meanwhile.
+    match kept.iter().position(|text| *text == line.text) {
+        Some(echo) => drop(kept.remove(echo)),
+        None => kept.first_mut().map_or((), |first| {
+            *first = first.strip_prefix(&line.text).unwrap_or(first);
+        }),
+    }
     let numbers = |text: String| if line.varies { without_numbers(&text) } else { text };
-    let said = kept.map(|text| numbers(steady(text)));
+    let said = kept.into_iter().map(|text| numbers(steady(text)));
     let said: Vec<String> = said.collect();
     Answer { line, said }
 }
