@@ -231,6 +231,8 @@ impl Scene {
         while let Some(event) = self.endpoint.dev().events().try_next() {
             match event {
                 Event::Link(up) => self.told_up = up,
+                // A peer enables its rings as it comes up.
+                Event::QueueState { .. } => {}
                 other => return Err(format!("an event without a cause: {other:?}").into()),
             }
         }
