@@ -213,11 +213,15 @@ mod tests {
         let line = Line { text: "x".into(), varies: false };
         let said = "x\r\r\nEAL: a log\r\nPort 0: 56:6C:2C:B9:22:44\r\nPort 1: 56:48:4F:53:54:00\r\n/d/s\r\n";
         let answer = super::answer(line, said, Path::new("/d"));
-        assert_eq!(answer.said, ["", "Port 0: MAC", "Port 1: 56:48:4F:53:54:00", "{DIR}/s"]);
+        assert_eq!(answer.said, ["Port 0: MAC", "Port 1: 56:48:4F:53:54:00", "{DIR}/s"]);
         let line = Line { text: "x".into(), varies: true };
         let answer =
             super::answer(line, "x\nRX-packets: 12345      RX-missed: 0\n", Path::new("/d"));
-        assert_eq!(answer.said, ["", "RX-packets: N RX-missed: N"]);
+        assert_eq!(answer.said, ["RX-packets: N RX-missed: N"]);
+        let line = Line { text: "x".into(), varies: false };
+        let answer =
+            super::answer(line, "VHOST_CONFIG: late\nx\nx is not there\n", Path::new("/d"));
+        assert_eq!(answer.said, ["x is not there"]);
         assert!(is_log("pmd.net.vhost: connected") && !is_log("Port 0: link state change event"));
     }
 }
